@@ -1,0 +1,1 @@
+"""Retrieval-augmented answering: condense, retrieve, judge, ground, check."""

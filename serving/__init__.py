@@ -1,0 +1,1 @@
+"""Layer 2: the model endpoint: prompt contract, citations, engines, releases."""

@@ -1,0 +1,1 @@
+"""The pages; they speak HTTP and import none of the other layers."""
