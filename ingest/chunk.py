@@ -1,0 +1,251 @@
+"""Elements to chunks that follow the document's structure. Pure: no I/O.
+
+- A chunk never crosses a heading of the same or a higher level; a section's short introduction is merged with its
+  first subsection.
+- Lists, code and table rows stay whole while they fit; a table is split between rows and its header repeated.
+- The budget is counted in the embedder's tokens and includes title and heading path, which are indexed with the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ingest.language import detect_language
+from ingest.schema import Chunk, Element, ElementKind, ParsedDocument, Table
+
+CHUNKER_VERSION = "structure-1"
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+# After Latin punctuation only before white space ("3.5", "FD-200.pdf" stay whole); after Chinese punctuation always.
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^a-z])|(?<=[。！？；])(?![”」』）])|\n+")
+# Parts that a window may be cut at when even a sentence is too long.
+_SOFT_BREAK = re.compile(r"(?<=[,，、:：;])|\s+")
+_MIN_BODY_TOKENS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Something to be kept together, with its cost in tokens."""
+
+    text: str
+    kind: ElementKind
+    tokens: int
+    page: int | None = None
+    sheet: str | None = None
+
+
+@dataclass(slots=True)
+class _Section:
+    """The blocks below one heading, up to the next heading of any level."""
+
+    path: tuple[str, ...]
+    blocks: list[_Block] = field(default_factory=list)
+
+
+def chunk_document(document: ParsedDocument, title: str, budget: int, count_tokens: CountTokens) -> list[Chunk]:
+    """Cut a document into chunks of at most ``budget`` tokens (title and heading path included).
+
+    title:        shown with each chunk; the document's own, or its file name.
+    count_tokens: texts to token counts, by the embedder's tokenizer.
+    """
+    chunks: list[Chunk] = []
+    for section in _merge_introductions(_sections(document.elements, count_tokens), budget, count_tokens):
+        overhead = count_tokens([" > ".join((title, *section.path))])[0] + 2
+        # A path that eats the budget would leave no room for the passage; the model's limit then cuts its tail.
+        room = max(budget - overhead, _MIN_BODY_TOKENS)
+        for blocks in _pack(_fit(section.blocks, room, count_tokens), room):
+            chunks.append(_chunk(len(chunks), section.path, blocks))
+    return chunks
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of a paragraph, English and Chinese; joined again they miss white space only."""
+    return [part.strip() for part in _SENTENCE_END.split(text) if part and part.strip()]
+
+
+def render_table(table: Table) -> list[str]:
+    """A table as Markdown lines; the first two are its header when it has one."""
+    lines = []
+    if table.header:
+        lines = [_row(table.header), "|" + "---|" * len(table.header)]
+    return lines + [_row(row) for row in table.rows]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _sections(elements: Sequence[Element], count_tokens: CountTokens) -> list[_Section]:
+    sections = [_Section(())]
+    stack: list[tuple[int, str]] = []
+    for position, element in enumerate(elements):
+        if element.kind is not ElementKind.HEADING:
+            sections[-1].blocks.extend(_blocks(element, count_tokens))
+            continue
+        level = element.level or 1
+        stack = [entry for entry in stack if entry[0] < level]
+        if _is_bare(elements, position, level):
+            # Nothing stands below it (or a parser took a line for a heading): its words must not get lost.
+            sections.append(_Section(tuple(text for _, text in stack)))
+            sections[-1].blocks.extend(_blocks(replace(element, kind=ElementKind.PARAGRAPH), count_tokens))
+            continue
+        stack.append((level, " ".join(element.text.split())))
+        sections.append(_Section(tuple(text for _, text in stack)))
+    return _join_same_path([section for section in sections if section.blocks])
+
+
+def _is_bare(elements: Sequence[Element], position: int, level: int) -> bool:
+    following = elements[position + 1] if position + 1 < len(elements) else None
+    return following is None or (following.kind is ElementKind.HEADING and (following.level or 1) <= level)
+
+
+def _join_same_path(sections: list[_Section]) -> list[_Section]:
+    joined: list[_Section] = []
+    for section in sections:
+        # Bare headings in a row are lines of one passage.
+        if joined and joined[-1].path == section.path and section.blocks[0].kind is ElementKind.PARAGRAPH:
+            joined[-1].blocks.extend(section.blocks)
+        else:
+            joined.append(section)
+    return joined
+
+
+def _blocks(element: Element, count_tokens: CountTokens) -> Iterator[_Block]:
+    if element.kind is ElementKind.TABLE and element.table is not None:
+        lines = render_table(element.table)
+        text = "\n".join(([element.text] if element.text.strip() else []) + lines)
+    else:
+        text = element.text.strip("\n") if element.kind is ElementKind.CODE else element.text.strip()
+    if text.strip():
+        yield _Block(text, element.kind, count_tokens([text])[0], element.page, element.sheet)
+
+
+def _merge_introductions(sections: list[_Section], budget: int, count_tokens: CountTokens) -> list[_Section]:
+    """Let a short introduction move in with the first subsection, whose heading becomes a line of the text."""
+    merged: list[_Section] = []
+    for section in sections:
+        previous = merged[-1] if merged else None
+        if previous is not None and _is_below(section.path, previous.path):
+            cost = sum(block.tokens for block in (*previous.blocks, *section.blocks))
+            if cost + count_tokens([" > ".join(section.path)])[0] <= budget // 2:
+                heading = " > ".join(section.path[len(previous.path) :])
+                line = _Block(
+                    heading,
+                    ElementKind.PARAGRAPH,
+                    count_tokens([heading])[0],
+                    section.blocks[0].page,
+                    section.blocks[0].sheet,
+                )
+                merged[-1] = _Section(previous.path, [*previous.blocks, line, *section.blocks])
+                continue
+        merged.append(section)
+    return merged
+
+
+def _is_below(path: tuple[str, ...], parent: tuple[str, ...]) -> bool:
+    return bool(parent) and len(path) > len(parent) and path[: len(parent)] == parent
+
+
+def _fit(blocks: Iterable[_Block], room: int, count_tokens: CountTokens) -> Iterator[_Block]:
+    """Split every block that is larger than the room."""
+    for block in blocks:
+        if block.tokens <= room:
+            yield block
+        elif block.kind is ElementKind.TABLE:
+            yield from _split_table(block, room, count_tokens)
+        else:
+            joiner = "\n" if block.kind in (ElementKind.CODE, ElementKind.LIST) else " "
+            yield from _group(block, _parts(block, room, count_tokens), joiner, room, count_tokens, prefix=())
+
+
+def _parts(block: _Block, room: int, count_tokens: CountTokens) -> list[str]:
+    if block.kind in (ElementKind.CODE, ElementKind.LIST):
+        parts = block.text.split("\n")
+    else:
+        parts = split_sentences(block.text)
+    return [
+        piece
+        for part, tokens in zip(parts, count_tokens(parts), strict=True)
+        for piece in ([part] if tokens <= room else _windows(part, room, count_tokens))
+    ]
+
+
+def _windows(text: str, room: int, count_tokens: CountTokens) -> Iterator[str]:
+    """Cut a sentence that is too long: at commas and spaces first, between characters last."""
+    parts = [part for part in _SOFT_BREAK.split(text) if part]
+    if len(parts) < 2:
+        middle = len(text) // 2
+        parts = [text[:middle], text[middle:]] if middle else [text]
+    joiner = "" if detect_language(text) in ("zh", "ja") else " "
+    window: list[str] = []
+    for part in parts:
+        tokens = count_tokens([joiner.join([*window, part])])[0]
+        if window and tokens > room:
+            yield joiner.join(window)
+            window = []
+        if len(part) > 1 and not window and count_tokens([part])[0] > room:
+            yield from _windows(part, room, count_tokens)
+        else:
+            window.append(part)
+    if window:
+        yield joiner.join(window)
+
+
+def _split_table(block: _Block, room: int, count_tokens: CountTokens) -> Iterator[_Block]:
+    lines = block.text.split("\n")
+    rule = next((i for i, line in enumerate(lines[:3]) if line.startswith("|---")), None)
+    # Caption and header are repeated, unless they alone fill the room.
+    head = lines[: rule + 1] if rule is not None else [line for line in lines[:1] if not line.startswith("|")]
+    if head and count_tokens(["\n".join(head)])[0] > room // 2:
+        head = []
+    yield from _group(block, lines[len(head) :], "\n", room, count_tokens, prefix=tuple(head))
+
+
+def _group(
+    block: _Block, parts: Sequence[str], joiner: str, room: int, count_tokens: CountTokens, prefix: tuple[str, ...]
+) -> Iterator[_Block]:
+    """Fill blocks with parts in order; every block begins with the prefix."""
+    base = count_tokens(["\n".join(prefix)])[0] if prefix else 0
+    group: list[str] = []
+    used = base
+    for part, tokens in zip(parts, count_tokens(parts), strict=True):
+        if group and used + tokens > room:
+            yield replace(block, text=_assemble(prefix, group, joiner), tokens=used)
+            group, used = [], base
+        group.append(part)
+        used += tokens
+    if group:
+        yield replace(block, text=_assemble(prefix, group, joiner), tokens=used)
+
+
+def _assemble(prefix: tuple[str, ...], group: list[str], joiner: str) -> str:
+    return "\n".join([*prefix, joiner.join(group)])
+
+
+def _pack(blocks: Iterable[_Block], room: int) -> Iterator[list[_Block]]:
+    """Put neighbouring blocks together while they fit."""
+    pack: list[_Block] = []
+    for block in blocks:
+        if pack and sum(b.tokens for b in pack) + block.tokens > room:
+            yield pack
+            pack = []
+        pack.append(block)
+    if pack:
+        yield pack
+
+
+def _chunk(ordinal: int, path: tuple[str, ...], blocks: list[_Block]) -> Chunk:
+    text = "\n\n".join(block.text for block in blocks)
+    kinds = {block.kind for block in blocks}
+    return Chunk(
+        ordinal=ordinal,
+        text=text,
+        heading_path=path,
+        pages=tuple(sorted({block.page for block in blocks if block.page is not None})),
+        sheet=next((block.sheet for block in blocks if block.sheet), None),
+        language=detect_language("\n".join((*path, text))),
+        tokens=sum(block.tokens for block in blocks),
+        kind=kinds.pop().value if len(kinds) == 1 else "mixed",
+    )

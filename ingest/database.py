@@ -1,0 +1,131 @@
+"""The database: SQLite (WAL, synchronous=FULL) by default, Postgres by URL; schema by Alembic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, ForeignKey, String, Text, UniqueConstraint, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from ingest.errors import SettingsError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped tables."""
+
+
+class KnowledgeBaseRow(Base):
+    """A knowledge base: a set of documents with one index, made by one embedder."""
+
+    __tablename__ = "knowledge_bases"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(100))
+    # What the index was built with; empty until the first document.
+    embedding_model: Mapped[str] = mapped_column(String(300), default="")
+    embedding_size: Mapped[int] = mapped_column(default=0)
+    fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class DocumentRow(Base):
+    """A document by its name; which version is live is decided here and nowhere else."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("knowledge_base_id", "name"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(1000))
+    title: Mapped[str] = mapped_column(Text, default="")
+    live_version_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    live_generation: Mapped[int] = mapped_column(default=0)
+    # Survives the versions, so that a generation is never used twice for a document.
+    last_generation: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class VersionRow(Base):
+    """One state of a document's bytes under one pipeline; see "A document's life" in docs/architecture.md."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    content_hash: Mapped[str] = mapped_column(String(64), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    generation: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    warnings: Mapped[str] = mapped_column(Text, default="")
+    format: Mapped[str] = mapped_column(String(20), default="")
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    pages: Mapped[int | None]
+    chunks: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class PurgeRow(Base):
+    """Points that must still be deleted from the index; written in the transaction that made them obsolete."""
+
+    __tablename__ = "purges"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    knowledge_base_id: Mapped[str] = mapped_column(String(32), index=True)
+    # Empty: the whole knowledge base is to be dropped.
+    version_id: Mapped[str] = mapped_column(String(32), default="")
+    generation: Mapped[int] = mapped_column(default=0)
+
+
+def open_database(url: str) -> Engine:
+    """Connect and bring the schema up to date.
+
+    Raises:
+        SettingsError: the URL cannot be used or the database does not answer.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise SettingsError(
+            "FRONTDESK_DATABASE_URL: not a database URL (example: postgresql://user@host/name)"
+        ) from exc
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        engine = create_engine(parsed, pool_pre_ping=True)
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(engine, "connect", _configure_sqlite)
+        migrate(engine)
+    except (OperationalError, NoSuchModuleError, ModuleNotFoundError) as exc:
+        shown = parsed.render_as_string(hide_password=True)
+        raise SettingsError(f"FRONTDESK_DATABASE_URL: cannot use {shown}: {str(exc).splitlines()[0]}") from exc
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Apply every migration that the database has not seen."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    # WAL lets readers run beside the writer; FULL makes a commit survive a power cut.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

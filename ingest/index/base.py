@@ -1,0 +1,110 @@
+"""What an index engine must do; the contract tests in tests/integration/test_index_contract.py hold each engine to it.
+
+A point is a chunk: id, dense vector (may be absent), sparse vector, payload. Payload fields that queries filter on:
+
+    kb, tenant, acl[], version, generation, live (1 or 0: Edge 0.9 never matches a boolean), language
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ingest.embed import Vectors
+from ingest.schema import Principal
+from ingest.sparse import SparseVector
+
+DENSE = "dense"
+SPARSE = "sparse"
+KEYWORD_FIELDS = ("tenant", "acl", "version", "document", "language", "text_hash")
+INTEGER_FIELDS = ("generation", "live")
+_NAMESPACE = uuid.UUID("6f0d5f2e-3c1b-5a47-9d0e-1f7a6c2b8e90")
+
+
+def chunk_id(version: str, ordinal: int) -> str:
+    """Id of a chunk: UUIDv5 of its version and its place in it."""
+    return str(uuid.uuid5(_NAMESPACE, f"{version}:{ordinal}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A chunk on its way into the index; ``dense`` has shape (size,) or is None (it then has no dense vector)."""
+
+    id: str
+    sparse: SparseVector
+    payload: dict[str, Any]
+    dense: Vectors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that one leg found; the score is the leg's own (cosine, or BM25 with IDF)."""
+
+    id: str
+    score: float
+    payload: dict[str, Any] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LegHits:
+    """What each leg found, best first; a leg that was not asked is empty."""
+
+    dense: list[Hit]
+    sparse: list[Hit]
+
+
+class VectorIndex(Protocol):
+    """A place for points. Methods block; ``knowledge_base`` is the catalog's id. All may be called twice.
+
+    Raises (all methods):
+        DataFolderBusy: another process owns the files (Edge).
+        IndexUnavailable: the engine failed or does not answer.
+    """
+
+    engine: str
+
+    def upsert(self, knowledge_base: str, points: Sequence[Point]) -> None:
+        """Insert or replace points; the knowledge base's space is made when missing."""
+        ...
+
+    def count(self, knowledge_base: str, version: str | None = None, generation: int | None = None) -> int:
+        """Exact number of points, hidden ones included; 0 when the knowledge base has no space yet."""
+        ...
+
+    def set_live(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Let queries see the points of one writing of a version."""
+        ...
+
+    def delete(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Remove the points of one writing of a version."""
+        ...
+
+    def drop(self, knowledge_base: str) -> None:
+        """Remove everything of a knowledge base."""
+        ...
+
+    def search(
+        self,
+        knowledge_base: str,
+        *,
+        dense: Vectors | None,
+        sparse: SparseVector | None,
+        principal: Principal,
+        limit: int,
+    ) -> LegHits:
+        """Both legs in one round trip, live points that the principal may see; ``limit`` hits a leg."""
+        ...
+
+    def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
+        """All points of one writing of a version, in no particular order, score 0."""
+        ...
+
+    def optimize(self, knowledge_base: str) -> None:
+        """Build what makes queries fast (HNSW); slow, never on the event loop."""
+        ...
+
+    def close(self) -> None:
+        """Flush and let go of files and connections."""
+        ...

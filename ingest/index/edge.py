@@ -1,0 +1,220 @@
+"""The embedded engine: Qdrant Edge, one shard a knowledge base, opened on demand."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from ingest.embed import Vectors
+from ingest.errors import DataFolderBusy, IndexUnavailable
+from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point
+from ingest.schema import Principal
+from ingest.sparse import SparseVector
+
+_SCROLL_PAGE = 512
+
+
+class EdgeIndex:
+    """Shards under one folder. One process owns them; threads may share this object.
+
+    size:        dimension of the dense vectors.
+    open_shards: shards kept open (least recently used are closed); each holds files and memory maps.
+    """
+
+    engine = "edge"
+
+    def __init__(self, folder: Path, size: int, open_shards: int = 64) -> None:
+        self._folder = folder
+        self._size = size
+        self._capacity = open_shards
+        self._shards: OrderedDict[str, edge.EdgeShard] = OrderedDict()
+        self._users: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def _shard(self, knowledge_base: str, create: bool = False) -> Iterator[edge.EdgeShard | None]:
+        """Lend a shard; one that is lent is never closed under its user. None when there is none yet."""
+        with self._lock:
+            shard = self._shards.get(knowledge_base) or self._open(knowledge_base, create)
+            if shard is not None:
+                self._shards[knowledge_base] = shard
+                self._shards.move_to_end(knowledge_base)
+                self._users[knowledge_base] = self._users.get(knowledge_base, 0) + 1
+                self._close_idle()
+        if shard is None:
+            yield None
+            return
+        try:
+            with _translated(knowledge_base):
+                yield shard
+        finally:
+            with self._lock:
+                self._users[knowledge_base] -= 1
+
+    def _open(self, knowledge_base: str, create: bool) -> edge.EdgeShard | None:
+        path = self._folder / knowledge_base
+        with _translated(knowledge_base):
+            if (path / "edge_config.json").exists():
+                return edge.EdgeShard.load(str(path))
+            if not create:
+                return None
+            # A folder without its configuration is a creation that was cut off: nothing was accepted into it.
+            shutil.rmtree(path, ignore_errors=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shard = edge.EdgeShard.create(str(path), self._config())
+            for name in KEYWORD_FIELDS:
+                shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
+            for name in INTEGER_FIELDS:
+                shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Integer))
+            return shard
+
+    def _config(self) -> edge.EdgeConfig:
+        return edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=self._size, distance=edge.Distance.Cosine)},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        )
+
+    def _close_idle(self) -> None:
+        for name in list(self._shards):
+            if len(self._shards) <= self._capacity:
+                return
+            if not self._users.get(name):
+                self._shards.pop(name).close()
+
+    def upsert(self, knowledge_base: str, points: Sequence[Point]) -> None:
+        """Insert or replace points; a restart finds them (write-ahead log)."""
+        with self._shard(knowledge_base, create=True) as shard:
+            if shard is not None and points:
+                shard.update(edge.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
+
+    def count(self, knowledge_base: str, version: str | None = None, generation: int | None = None) -> int:
+        """Exact number of points, hidden ones included."""
+        with self._shard(knowledge_base) as shard:
+            if shard is None:
+                return 0
+            wanted = _writing(version, generation) if version is not None and generation is not None else None
+            return int(shard.count(edge.CountRequest(exact=True, filter=wanted)))
+
+    def set_live(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Let queries see the points of one writing of a version."""
+        with self._shard(knowledge_base) as shard:
+            if shard is not None:
+                shard.update(edge.UpdateOperation.set_payload_by_filter(_writing(version, generation), {"live": 1}))
+
+    def delete(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Remove the points of one writing of a version."""
+        with self._shard(knowledge_base) as shard:
+            if shard is not None:
+                shard.update(edge.UpdateOperation.delete_points_by_filter(_writing(version, generation)))
+
+    def drop(self, knowledge_base: str) -> None:
+        """Remove the knowledge base's shard from the disk."""
+        with self._lock:
+            shard = self._shards.pop(knowledge_base, None)
+            if shard is not None:
+                shard.close()
+            shutil.rmtree(self._folder / knowledge_base, ignore_errors=True)
+
+    def search(
+        self,
+        knowledge_base: str,
+        *,
+        dense: Vectors | None,
+        sparse: SparseVector | None,
+        principal: Principal,
+        limit: int,
+    ) -> LegHits:
+        """Both legs as one planned batch."""
+        visible = _visible(principal)
+        queries: list[edge.Query] = []
+        if dense is not None:
+            queries.append(edge.Query.Nearest(dense.tolist(), using=DENSE))
+        if sparse is not None and sparse.indices:
+            queries.append(edge.Query.Nearest(edge.SparseVector(sparse.indices, sparse.values), using=SPARSE))
+        with self._shard(knowledge_base) as shard:
+            if shard is None or not queries:
+                return LegHits([], [])
+            requests = [edge.QueryRequest(limit=limit, query=q, filter=visible, with_payload=True) for q in queries]
+            found = [[_hit(point) for point in leg] for leg in shard.query_batch(edge.QueryBatchRequest(requests))]
+        return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
+
+    def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
+        """All points of one writing of a version."""
+        wanted, offset = _writing(version, generation), None
+        while True:
+            with self._shard(knowledge_base) as shard:
+                if shard is None:
+                    return
+                page, offset = shard.scroll(
+                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, filter=wanted, with_payload=True)
+                )
+            for record in page:
+                yield Hit(str(record.id), 0.0, record.payload or {})
+            if offset is None:
+                return
+
+    def optimize(self, knowledge_base: str) -> None:
+        """Build the HNSW graph and merge segments."""
+        with self._shard(knowledge_base) as shard:
+            if shard is not None:
+                shard.optimize()
+
+    def close(self) -> None:
+        """Flush and close every shard."""
+        with self._lock:
+            while self._shards:
+                _, shard = self._shards.popitem()
+                shard.flush()
+                shard.close()
+
+
+def _edge_point(point: Point) -> edge.Point:
+    vectors: dict[str, edge.NamedVector] = {}
+    if point.sparse.indices:
+        vectors[SPARSE] = edge.SparseVector(point.sparse.indices, point.sparse.values)
+    if point.dense is not None:
+        vectors[DENSE] = point.dense.tolist()
+    return edge.Point(point.id, vectors, point.payload)
+
+
+def _hit(point: edge.ScoredPoint) -> Hit:
+    return Hit(str(point.id), float(point.score), point.payload or {})
+
+
+def _equals(key: str, value: str | int) -> edge.FieldCondition:
+    return edge.FieldCondition(key, match=edge.MatchValue(value))
+
+
+def _writing(version: str | None, generation: int | None) -> edge.Filter:
+    return edge.Filter(must=[_equals("version", version or ""), _equals("generation", generation or 0)])
+
+
+def _visible(principal: Principal) -> edge.Filter:
+    return edge.Filter(
+        must=[
+            _equals("live", 1),
+            _equals("tenant", principal.tenant),
+            edge.FieldCondition("acl", match=edge.MatchAny(sorted(principal.groups))),
+        ]
+    )
+
+
+@contextmanager
+def _translated(knowledge_base: str) -> Iterator[None]:
+    """Edge raises plain ``Exception``; tell the lock from the rest by its words."""
+    try:
+        yield
+    except Exception as exc:
+        if type(exc) is not Exception:
+            raise
+        if "WouldBlock" in str(exc):
+            raise DataFolderBusy(
+                "another frontdesk process has this index open: stop it, or give this one its own FRONTDESK_HOME"
+            ) from exc
+        raise IndexUnavailable(f"the index of knowledge base {knowledge_base} failed: {exc}") from exc

@@ -1,0 +1,232 @@
+"""The production engine: a Qdrant server or cluster, one collection an embedder, tenants by payload index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ingest.embed import Vectors
+from ingest.errors import IndexUnavailable
+from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point
+from ingest.schema import Principal
+from ingest.sparse import SparseVector
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient, models
+
+_PAGE = 256
+
+
+class ServerIndex:
+    """Points of all knowledge bases in one collection; ``kb`` is the tenant field, sparse statistics are per ``kb``.
+
+    The collection is named after the embedder, so that two embedders never share vectors.
+    """
+
+    engine = "server"
+
+    def __init__(self, client: QdrantClient, model: str, size: int) -> None:
+        self._client = client
+        self._size = size
+        digest = hashlib.sha256(model.encode()).hexdigest()[:12]
+        self._collection = f"frontdesk_{digest}_{size}"
+        self._ready = False
+
+    def _ensure(self) -> None:
+        from qdrant_client import models
+
+        if self._ready:
+            return
+        with _translated():
+            if not self._client.collection_exists(self._collection):
+                self._client.create_collection(
+                    self._collection,
+                    vectors_config={DENSE: models.VectorParams(size=self._size, distance=models.Distance.COSINE)},
+                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                )
+            # The tenant index must stand before the first upload: the server lays the data out by it.
+            self._index_field("kb", models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True))
+            for name in KEYWORD_FIELDS:
+                self._index_field(name, models.PayloadSchemaType.KEYWORD)
+            for name in INTEGER_FIELDS:
+                self._index_field(name, models.PayloadSchemaType.INTEGER)
+        self._ready = True
+
+    def _index_field(self, name: str, schema: models.KeywordIndexParams | models.PayloadSchemaType) -> None:
+        import warnings
+
+        with warnings.catch_warnings():
+            # The in-memory client says that payload indexes do nothing there; it is used by tests only.
+            warnings.filterwarnings("ignore", message="Payload indexes have no effect")
+            self._client.create_payload_index(self._collection, name, field_schema=schema, wait=True)
+
+    def upsert(self, knowledge_base: str, points: Sequence[Point]) -> None:
+        """Insert or replace points, in pages, each acknowledged by the server."""
+        from qdrant_client import models
+
+        self._ensure()
+        for start in range(0, len(points), _PAGE):
+            batch = [_struct(point, knowledge_base) for point in points[start : start + _PAGE]]
+            with _translated():
+                self._client.upsert(self._collection, batch, wait=True, ordering=models.WriteOrdering.STRONG)
+
+    def count(self, knowledge_base: str, version: str | None = None, generation: int | None = None) -> int:
+        """Exact number of points, hidden ones included."""
+        self._ensure()
+        with _translated():
+            wanted = _writing(knowledge_base, version, generation)
+            return self._client.count(self._collection, count_filter=wanted, exact=True).count
+
+    def set_live(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Let queries see the points of one writing of a version."""
+        self._ensure()
+        with _translated():
+            wanted = _writing(knowledge_base, version, generation)
+            self._client.set_payload(self._collection, {"live": 1}, points=wanted, wait=True)
+
+    def delete(self, knowledge_base: str, version: str, generation: int) -> None:
+        """Remove the points of one writing of a version."""
+        self._delete(_writing(knowledge_base, version, generation))
+
+    def drop(self, knowledge_base: str) -> None:
+        """Remove all points of a knowledge base."""
+        self._delete(_writing(knowledge_base, None, None))
+
+    def _delete(self, wanted: models.Filter) -> None:
+        from qdrant_client import models
+
+        self._ensure()
+        with _translated():
+            self._client.delete(self._collection, models.FilterSelector(filter=wanted), wait=True)
+
+    def search(
+        self,
+        knowledge_base: str,
+        *,
+        dense: Vectors | None,
+        sparse: SparseVector | None,
+        principal: Principal,
+        limit: int,
+    ) -> LegHits:
+        """Both legs in one batch request."""
+        from qdrant_client import models
+
+        self._ensure()
+        visible = _visible(knowledge_base, principal)
+        requests = []
+        if dense is not None:
+            requests.append(
+                models.QueryRequest(query=dense.tolist(), using=DENSE, filter=visible, limit=limit, with_payload=True)
+            )
+        if sparse is not None and sparse.indices:
+            corpus = models.Filter(must=[_equals("kb", knowledge_base)])
+            requests.append(
+                models.QueryRequest(
+                    query=models.SparseVector(indices=sparse.indices, values=sparse.values),
+                    using=SPARSE,
+                    filter=visible,
+                    limit=limit,
+                    with_payload=True,
+                    # A word that is rare in this knowledge base is rare, whatever its neighbours write about.
+                    params=models.SearchParams(idf=models.IdfCorpusParams(corpus=corpus)),
+                )
+            )
+        if not requests:
+            return LegHits([], [])
+        with _translated():
+            answers = self._client.query_batch_points(self._collection, requests)
+        found = [[Hit(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
+        return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
+
+    def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
+        """All points of one writing of a version."""
+        self._ensure()
+        wanted = _writing(knowledge_base, version, generation)
+        offset = None
+        while True:
+            with _translated():
+                page, offset = self._client.scroll(
+                    self._collection, scroll_filter=wanted, limit=_PAGE, offset=offset, with_payload=True
+                )
+            for record in page:
+                yield Hit(str(record.id), 0.0, record.payload or {})
+            if offset is None:
+                return
+
+    def optimize(self, knowledge_base: str) -> None:
+        """Nothing to do: a server optimizes by itself."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def connect(url: str, api_key: str | None, timeout_s: float, model: str, size: int) -> ServerIndex:
+    """Connect to a Qdrant server.
+
+    Raises:
+        IndexUnavailable: the server does not answer.
+    """
+    from qdrant_client import QdrantClient
+
+    with _translated():
+        client = QdrantClient(url=url, api_key=api_key, timeout=int(timeout_s), check_compatibility=False)
+        client.get_collections()
+    return ServerIndex(client, model, size)
+
+
+def _struct(point: Point, knowledge_base: str) -> models.PointStruct:
+    from qdrant_client import models
+
+    vectors: dict[str, object] = {}
+    if point.sparse.indices:
+        vectors[SPARSE] = models.SparseVector(indices=point.sparse.indices, values=point.sparse.values)
+    if point.dense is not None:
+        vectors[DENSE] = point.dense.tolist()
+    return models.PointStruct(id=point.id, vector=vectors, payload={**point.payload, "kb": knowledge_base})
+
+
+def _equals(key: str, value: str | int) -> models.FieldCondition:
+    from qdrant_client import models
+
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def _writing(knowledge_base: str, version: str | None, generation: int | None) -> models.Filter:
+    from qdrant_client import models
+
+    must: list[models.Condition] = [_equals("kb", knowledge_base)]
+    if version is not None and generation is not None:
+        must += [_equals("version", version), _equals("generation", generation)]
+    return models.Filter(must=must)
+
+
+def _visible(knowledge_base: str, principal: Principal) -> models.Filter:
+    from qdrant_client import models
+
+    return models.Filter(
+        must=[
+            _equals("kb", knowledge_base),
+            _equals("live", 1),
+            _equals("tenant", principal.tenant),
+            models.FieldCondition(key="acl", match=models.MatchAny(any=sorted(principal.groups))),
+        ]
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    import httpx
+    from qdrant_client.common.client_exceptions import QdrantException
+    from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
+
+    try:
+        yield
+    except (QdrantException, ApiException, ResponseHandlingException, httpx.HTTPError) as exc:
+        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        raise IndexUnavailable(
+            f"the Qdrant server does not do its work ({reason}): check FRONTDESK_QDRANT_URL, FRONTDESK_QDRANT_API_KEY "
+            "and that the server is up"
+        ) from exc

@@ -1,0 +1,53 @@
+"""Which language a text is in: ISO 639-1 codes, "und" when nothing can be said."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+# The languages a company's customers are likely to write; without the limit, short English texts are taken for Latin.
+LANGUAGES = (
+    "ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "he", "hi", "hr", "hu", "id", "it", "ja", "ko",
+    "lt", "lv", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sv", "th", "tr", "uk", "ur", "vi", "zh",
+)  # fmt: skip
+_HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+_KANA = re.compile(r"[぀-ヿ]")
+_HANGUL = re.compile(r"[가-힯]")
+_LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{2,}")
+# What carries no language: codes, numbers, addresses.
+_NOISE = re.compile(r"https?://\S+|\S+@\S+|\b\w*\d\w*\b")
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(list(LANGUAGES))
+    return identifier
+
+
+def detect_language(text: str) -> str:
+    """Language of a text.
+
+    Han, kana and hangul are decided by script. A Latin text is called English unless the model is sure of another
+    language: short questions full of product names would otherwise land anywhere.
+    """
+    sample = _NOISE.sub(" ", text[:2000])
+    han, kana, hangul = (len(p.findall(sample)) for p in (_HAN, _KANA, _HANGUL))
+    words = len(_LATIN_WORD.findall(sample))
+    if kana and kana * 10 >= han:
+        return "ja"
+    if hangul > han and hangul > words:
+        return "ko"
+    # A Han character carries about as much as half a Latin word.
+    if han and han >= words:
+        return "zh"
+    letters = sum(char.isalpha() for char in sample)
+    if not letters:
+        return "und"
+    code, probability = _identifier().classify(sample)
+    if words * 2 >= letters / 6 and code != "en" and (probability < 0.9 or words < 3):
+        return "en"
+    return str(code)

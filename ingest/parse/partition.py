@@ -1,0 +1,112 @@
+"""How we use `unstructured`: mark the document, let it walk, read the marks back.
+
+`unstructured` walks HTML and Word well (white space, inline and block content, list numbering, merged cells), but it
+guesses what a paragraph is from its words, which were English. So each paragraph is marked beforehand with what its
+tags and styles say it is, in characters that no document holds, and the marks survive the walk.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from ingest.parse.blocks import Blocks
+from ingest.schema import Table
+
+# Private-use characters of plane 15: allowed in XML, and used by no font.
+_OPEN, _CLOSE = "\U000f0000", "\U000f0001"
+
+
+def mark(kind: str, value: object = "") -> str:
+    """A mark to put before a paragraph's text.
+
+    Kinds: H level, P, L "depth,mark", C (a line of code), B and T (the number of a code block or table put aside).
+    """
+    return f"{_OPEN}{kind}{value}{_CLOSE}"
+
+
+def load_unstructured() -> None:
+    """Make `unstructured` work offline and quickly; call before importing any of its partitioners.
+
+    Its tokenizer downloads an English spaCy model at first use, and fails where there is no network. A blank
+    multilingual pipeline with a sentencizer takes its place: what the tagger would tell us (is this a title?) our
+    marks say better, and this is faster.
+    """
+    os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
+    os.environ.setdefault("SCARF_NO_ANALYTICS", "true")
+    _import_thinc_without_torch()
+    import spacy
+    from unstructured.nlp import tokenize
+
+    if getattr(tokenize._get_nlp, "frontdesk", False):
+        return
+    pipeline = spacy.blank("xx")
+    pipeline.add_pipe("sentencizer")
+
+    def blank_pipeline() -> Any:
+        return pipeline
+
+    blank_pipeline.frontdesk = True  # type: ignore[attr-defined]  # a flag that the work is done
+    tokenize._get_nlp = blank_pipeline
+
+
+def _import_thinc_without_torch() -> None:
+    # spaCy's thinc imports torch when it finds it: seconds and hundreds of MB that a tokenizer never uses.
+    # A None in sys.modules makes that one optional import fail cleanly.
+    if "thinc" in sys.modules or "torch" in sys.modules:
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]  # documented: None blocks an import
+    try:
+        import thinc.compat  # noqa: F401  # imported for its effect
+    finally:
+        del sys.modules["torch"]
+
+
+class MarkedReader:
+    """Reads what a partitioner made of a marked document into Blocks."""
+
+    def __init__(self, blocks: Blocks, tables: list[tuple[Table | None, str]], codes: list[str]) -> None:
+        self._blocks = blocks
+        self._tables = tables
+        self._codes = codes
+
+    def read(self, elements: Iterable[Any]) -> None:
+        """Add every element of the partitioner's answer."""
+        for element in elements:
+            # The partitioner may join what we marked apart, so one element may hold several marks.
+            for kind, value, text in _pieces(element.text):
+                self._piece(kind, value, text)
+
+    def _piece(self, kind: str, value: str, text: str) -> None:
+        if kind == "B":
+            self._blocks.code(self._codes[int(value)])
+        elif kind == "T":
+            self._blocks.table(*self._tables[int(value)])
+        elif kind == "C":
+            self._blocks.code_line(text.rstrip())
+            return
+        if text.strip():
+            self._block(kind, value, text)
+
+    def _block(self, kind: str, value: str, text: str) -> None:
+        if kind == "H":
+            self._blocks.heading(text, int(value))
+        elif kind == "L":
+            depth, _, bullet = value.partition(",")
+            self._blocks.item(text, bullet or "-", int(depth))
+        else:
+            self._blocks.paragraph(text)
+
+
+def _pieces(text: str) -> Iterable[tuple[str, str, str]]:
+    """(kind, value, text) for each mark, the text before the first one put after it: it is a number."""
+    head, *marked = text.split(_OPEN)
+    if not marked:
+        yield "", "", head
+        return
+    for i, part in enumerate(marked):
+        label, _, rest = part.partition(_CLOSE)
+        number = head.strip() if i == 0 else ""
+        yield label[:1], label[1:], f"{number} {rest}" if number else rest

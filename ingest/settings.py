@@ -1,0 +1,70 @@
+"""Settings of the ingest layer: environment prefix ``FRONTDESK_``, ``.env`` read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ingest.errors import SettingsError
+
+ENV_PREFIX = "FRONTDESK_"
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class IngestSettings(BaseSettings):
+    """Where data lives, which embedder makes the vectors, and which engine keeps them.
+
+    ``FRONTDESK_HOME``                 data folder (default ``./.frontdesk``)
+    ``FRONTDESK_DATABASE_URL``         SQLAlchemy URL; default is SQLite inside the data folder
+    ``FRONTDESK_EMBEDDING_MODEL``      ``packaged``, a folder, or a hub name such as ``BAAI/bge-m3``
+    ``FRONTDESK_EMBEDDING_LANGUAGES``  ISO codes the embedder knows, comma-separated, or ``*``
+    ``FRONTDESK_CHUNK_TOKENS``         upper bound of a chunk, in the embedder's tokens
+    ``FRONTDESK_VECTOR_ENGINE``        ``edge`` (in-process) or ``server``
+    ``FRONTDESK_QDRANT_URL``           address of the Qdrant server, for ``server``
+    ``FRONTDESK_QDRANT_API_KEY``       its key, if it wants one
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore")
+
+    home: Path = Path(".frontdesk")
+    database_url: SecretStr | None = None
+    embedding_model: str = "packaged"
+    embedding_languages: Annotated[tuple[str, ...] | None, NoDecode] = None
+    chunk_tokens: int = Field(default=256, ge=64, le=4096)
+    vector_engine: Literal["edge", "server"] = "edge"
+    qdrant_url: str | None = None
+    qdrant_api_key: SecretStr | None = None
+    qdrant_timeout_s: float = Field(default=10.0, gt=0)
+
+    @field_validator("embedding_languages", mode="before")
+    @classmethod
+    def _split_languages(cls, value: object) -> object:
+        return (
+            tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database to open; SQLite in the data folder unless one is named."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'frontdesk.db'}"
+
+
+def load_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings from the environment; one line that names the variable when they are wrong.
+
+    Raises:
+        SettingsError: a value is missing or cannot be used.
+    """
+    try:
+        return kind()
+    except ValidationError as exc:
+        problem = exc.errors()[0]
+        variable = ENV_PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
+        raise SettingsError(f"{variable}: {problem['msg']} (check the environment and .env)") from exc

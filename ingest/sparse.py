@@ -1,0 +1,59 @@
+"""The sparse leg: BM25 by qdrant-edge, for both engines, with numbers and codes kept.
+
+Qdrant's multilingual tokenizer segments Chinese and stems English, but drops every token that holds a digit: "FD-200"
+becomes "fd", "E04" survives only with a letter in front of the digits, "2019" vanishes (measured, docs/experiments.md).
+In a shop's files the number is often the whole question. So each number or code is written once more in letters only,
+which the tokenizer passes through.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Letters and digits joined by dash, dot, slash or nothing, with at least one digit: FD-200, E04, 3.5, 10:30, 2019/20.
+_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9.,:/\-]*\d)[A-Za-z0-9]+(?:[-.,:/][A-Za-z0-9]+)*")
+_SEPARATORS = re.compile(r"[-.,:/]")
+_DIGITS = str.maketrans("0123456789", "abcdefghij")
+SPARSE_VERSION = "bm25-multilingual-codes-1"
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Token hashes and their weights, in the same order."""
+
+    indices: list[int]
+    values: list[float]
+
+
+def codes(text: str) -> Iterator[str]:
+    """Numbers and codes of a text, lower case, separators removed: "FD-200" and "fd200" are both "fd200"."""
+    for match in _CODE.finditer(unicodedata.normalize("NFKC", text)):
+        yield _SEPARATORS.sub("", match.group()).lower()
+
+
+def with_codes(text: str) -> str:
+    """The text with each of its numbers and codes once more at the end, spelt in letters."""
+    spelt = ["zq" + code.translate(_DIGITS) for code in codes(text)]
+    return f"{text}\n{' '.join(spelt)}" if spelt else text
+
+
+class SparseEncoder:
+    """Texts to BM25 weights; stateless, about 10,000 chunks a second. IDF is applied by the index."""
+
+    def __init__(self) -> None:
+        from qdrant_edge import Bm25, Bm25Config, TokenizerType
+
+        self._bm25 = Bm25(Bm25Config(tokenizer=TokenizerType.Multilingual))
+
+    def encode_document(self, text: str) -> SparseVector:
+        """Term-frequency weights (k1 = 1.2, b = 0.75) of a passage."""
+        vector = self._bm25.embed_document(with_codes(text))
+        return SparseVector(list(vector.indices), list(vector.values))
+
+    def encode_query(self, text: str) -> SparseVector:
+        """Weight 1 for each distinct token of a question; empty when it holds stop words only."""
+        vector = self._bm25.embed_query(with_codes(text))
+        return SparseVector(list(vector.indices), list(vector.values))
