@@ -296,6 +296,14 @@ class Catalog:
                     )
                 )
 
+    def unpublish(self, version: Version, reason: str) -> None:
+        """Take a live version out of service because its points are not whole; the document has no live version then."""
+        with self._session() as session:
+            doc = session.get_one(DocumentRow, version.document_id)
+            if doc.live_version_id == version.id:
+                doc.live_version_id = None
+        self.fail(version, reason)
+
     def documents(self, knowledge_base: KnowledgeBase) -> list[Document]:
         """Every document of a knowledge base with its newest version, by name."""
         query = (

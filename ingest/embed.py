@@ -124,7 +124,8 @@ def _load(name: str) -> Any:
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
         return SentenceTransformer(source, device=None if name != "packaged" else _device())
-    except Exception as exc:  # noqa: BLE001 - loaders raise whatever the hub client or torch raises; all mean the same
+    # Loaders raise whatever the hub client, torch or the file system raises; to the user all mean the same.
+    except Exception as exc:
         raise SettingsError(
             f"FRONTDESK_EMBEDDING_MODEL: cannot load {name!r} ({type(exc).__name__}). Give a folder or a hub name that this "
             "machine can reach (set HF_ENDPOINT or HF_HOME for a mirror or a cache), or unset it for the packaged model"

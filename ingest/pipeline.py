@@ -35,10 +35,11 @@ Progress = Callable[[str, str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to ingest, under the document name it shall have."""
+    """A file to ingest, under the document name it shall have; a title given here goes before the document's own."""
 
     name: str
     path: Path
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ class Ingested:
     chunks: int = 0
     unchanged: bool = False
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Catalog and index disagreed; ``document`` is "" for points that no live version owns."""
+
+    document: str
+    expected: int
+    found: int
 
 
 def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
@@ -118,7 +128,7 @@ class Pipeline:
             if isinstance(accepted, Ingested):
                 yield accepted
                 continue
-            prepared = self._prepare(accepted, report)
+            prepared = self._prepare(accepted, upload.title, report)
             if isinstance(prepared, Ingested):
                 yield prepared
                 continue
@@ -141,12 +151,12 @@ class Pipeline:
             return Ingested(upload.name, State.READY, chunks=chunks, unchanged=True)
         return version
 
-    def _prepare(self, version: Version, report: Progress) -> _Pending | Ingested:
+    def _prepare(self, version: Version, given_title: str, report: Progress) -> _Pending | Ingested:
         self._catalog.set_state([version], State.PARSING)
         report(version.document, "parsing", 0, 1)
         try:
             document = parse(self._files.path(version.content_hash), name=version.document)
-            title = document.title or Path(version.document).stem
+            title = given_title or document.title or Path(version.document).stem
             budget = chunk_budget(self._embedder, self._chunk_tokens)
             chunks = chunk_document(document, title, budget, self._embedder.count_tokens)
             if not chunks:
@@ -275,6 +285,42 @@ class Pipeline:
 
     def _discard_unneeded(self, hashes: set[str]) -> None:
         self._files.discard(hashes - self._catalog.content_hashes())
+
+    def reprocess(
+        self, kb: KnowledgeBase, names: Iterable[str], progress: Progress | None = None
+    ) -> Iterator[Ingested]:
+        """Ingest documents again from their stored files: after a new parser or chunker, or a failure.
+
+        Raises:
+            NotFound: there is no document of that name.
+        """
+        uploads = []
+        for name in names:
+            newest = self._catalog.document(kb, name).latest
+            uploads.append(Upload(name, self._files.path(newest.content_hash)))
+        yield from self.ingest(kb, uploads, progress)
+
+    def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
+        """Compare catalog and index both ways and repair: orphan points go, documents that lost points are named.
+
+        A document that lost points stays live with what is left; ``reprocess`` does not help it before its version
+        is failed, so it is failed here and can be ingested again.
+        """
+        written = self._index.writings(kb.id)
+        wrong = []
+        for document in self._catalog.documents(kb):
+            for version in self._catalog.versions_of(document.id):
+                if not version.live:
+                    continue
+                held = written.pop((version.id, version.generation), 0)
+                if held != version.chunks:
+                    self._catalog.unpublish(version, f"the index held {held} of its {version.chunks} chunks")
+                    wrong.append(Mismatch(document.name, version.chunks, held))
+        for (version_id, generation), held in written.items():
+            self._index.delete(kb.id, version_id, generation)
+            wrong.append(Mismatch("", 0, held))
+        self.purge()
+        return wrong
 
     def recover(self) -> list[Version]:
         """Fail what a dead process left unfinished and finish its deletions; returns what was failed."""

@@ -8,7 +8,8 @@ A point is a chunk: id, dense vector (may be absent), sparse vector, payload. Pa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +46,11 @@ class Hit:
     id: str
     score: float
     payload: dict[str, Any] = field(compare=False, repr=False)
+
+
+def writing_of(payload: Mapping[str, Any]) -> tuple[str, int]:
+    """The (version, generation) that a point belongs to."""
+    return str(payload.get("version", "")), int(payload.get("generation", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,10 @@ class VectorIndex(Protocol):
 
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version, in no particular order, score 0."""
+        ...
+
+    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation), hidden ones included."""
         ...
 
     def optimize(self, knowledge_base: str) -> None:

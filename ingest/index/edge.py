@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ import qdrant_edge as edge
 
 from ingest.embed import Vectors
 from ingest.errors import DataFolderBusy, IndexUnavailable
-from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point
+from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
 from ingest.schema import Principal
 from ingest.sparse import SparseVector
 
@@ -158,6 +158,22 @@ class EdgeIndex:
                 yield Hit(str(record.id), 0.0, record.payload or {})
             if offset is None:
                 return
+
+    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation)."""
+        found: Counter[tuple[str, int]] = Counter()
+        offset = None
+        while True:
+            with self._shard(knowledge_base) as shard:
+                if shard is None:
+                    return found
+                fields = edge.PayloadSelector.Include(["version", "generation"])
+                page, offset = shard.scroll(
+                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE * 8, with_payload=fields)
+                )
+            found.update(writing_of(record.payload or {}) for record in page)
+            if offset is None:
+                return found
 
     def optimize(self, knowledge_base: str) -> None:
         """Build the HNSW graph and merge segments."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest.embed import Vectors
 from ingest.errors import IndexUnavailable
-from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point
+from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
 from ingest.schema import Principal
 from ingest.sparse import SparseVector
 
@@ -155,6 +156,24 @@ class ServerIndex:
             if offset is None:
                 return
 
+    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation)."""
+        self._ensure()
+        found: Counter[tuple[str, int]] = Counter()
+        offset = None
+        while True:
+            with _translated():
+                page, offset = self._client.scroll(
+                    self._collection,
+                    scroll_filter=_writing(knowledge_base, None, None),
+                    limit=_PAGE * 8,
+                    offset=offset,
+                    with_payload=["version", "generation"],
+                )
+            found.update(writing_of(record.payload or {}) for record in page)
+            if offset is None:
+                return found
+
     def optimize(self, knowledge_base: str) -> None:
         """Nothing to do: a server optimizes by itself."""
 
@@ -180,7 +199,7 @@ def connect(url: str, api_key: str | None, timeout_s: float, model: str, size: i
 def _struct(point: Point, knowledge_base: str) -> models.PointStruct:
     from qdrant_client import models
 
-    vectors: dict[str, object] = {}
+    vectors: dict[str, Any] = {}
     if point.sparse.indices:
         vectors[SPARSE] = models.SparseVector(indices=point.sparse.indices, values=point.sparse.values)
     if point.dense is not None:

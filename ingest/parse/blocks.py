@@ -7,7 +7,7 @@ import re
 from ingest.schema import Element, ElementKind, Table
 
 _BULLET = re.compile(
-    r"[•‣◦▪■□●○◆◇➢➤✓✔·∙\uf0b7\uf06c\uf0a7\uf0d8\uf06e–\-*]\s+(?=\S)|[•‣◦▪■●○◆➢➤✓✔\uf0b7\uf06c\uf0a7\uf0d8]"
+    r"[•‣◦▪■●○◆◇➢➤✓✔·∙\uf0b7\uf06c\uf0a7\uf0d8\uf06e–\-*]\s+(?=\S)|[•‣◦▪■●○◆➢➤✓✔\uf0b7\uf06c\uf0a7\uf0d8]"
 )
 _NUMBER = re.compile(
     r"\d{1,2}[.)](?:\s+|(?=[^\d\s]))(?=\S)|\d{1,2}、|[(（]\d{1,2}[)）]\s*|[①-⑳]\s*|[(（]?[a-z][)）]\s+|"

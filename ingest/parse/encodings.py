@@ -53,8 +53,8 @@ def _decode(data: bytes, declared: str | None) -> str | None:
     if b"\x00" in data:
         return None
     # UTF-8 refuses nearly everything else, so it is believed before what a page claims about itself.
-    for encoding in ("utf-8", declared):
-        if encoding and (text := _strictly(data, encoding)) is not None:
+    for claimed in ("utf-8", declared):
+        if claimed and (text := _strictly(data, claimed)) is not None:
             return text
     return _east_asian(data) or _nearly_utf8(data) or _western(data)
 
@@ -69,15 +69,25 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 
 
 def _utf16_without_bom(data: bytes) -> str | None:
-    sample = data[:_SAMPLE]
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if len(data) % 2 or not even + odd or min(even, odd) * 4 > max(even, odd):
+    # Every line end and every Latin letter has a zero byte in it; read the wrong way round, text is exotic.
+    if len(data) % 2 or b"\x00" not in data:
         return None
-    text = _strictly(data, "utf-16-le" if odd > even else "utf-16-be")
-    if text is None or _is_binary(text):
-        return None
-    usual = sum(c < "\u0250" or "\u2000" <= c <= "\u206f" or "\u3000" <= c <= "\u9fff" or c >= "\uff00" for c in text)
-    return text if usual >= 0.9 * len(text) else None
+    texts = [text for encoding in ("utf-16-le", "utf-16-be") if (text := _strictly(data, encoding)) is not None]
+    best = max(texts, key=_usual_share, default="")
+    return best if _usual_share(best) >= 0.9 and not _is_binary(best) else None
+
+
+def _usual_share(text: str) -> float:
+    sample = text[:_SAMPLE]
+    usual = sum(
+        "\t" <= c < "\u0250"
+        or "\u2010" <= c <= "\u2027"
+        or "\u3000" <= c <= "\u30ff"
+        or "\u4e00" <= c <= "\u9fff"
+        or "\uff00" <= c <= "\uff65"
+        for c in sample
+    )
+    return usual / max(len(sample), 1)
 
 
 def _east_asian(data: bytes) -> str | None:

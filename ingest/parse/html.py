@@ -15,7 +15,7 @@ from ingest.errors import DamagedFile
 from ingest.parse.blocks import Blocks
 from ingest.parse.encodings import decode
 from ingest.parse.html_tables import is_layout, text_of, to_table, unwrap
-from ingest.parse.partition import MarkedReader, load_unstructured, mark
+from ingest.parse.partition import MarkedReader, is_marked, load_unstructured, mark
 from ingest.schema import Element, ParsedDocument, Table
 
 if TYPE_CHECKING:
@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)|<\?xml[^>]+encoding=[\"']([\w-]+)", re.I)
 _HAS_TAG = re.compile(r"<[a-zA-Z!/?][^>]*>")
+# fmt: off
 _DROPPED = (
-    "script style noscript template svg canvas iframe object embed audio video map head "
-    "nav footer aside button input select textarea dialog"
-).split()
+    "script", "style", "noscript", "template", "svg", "canvas", "iframe", "object", "embed", "audio", "video", "map",
+    "head", "nav", "footer", "aside", "input", "select", "textarea", "dialog",
+)
+# fmt: on
 _DROPPED_ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "menu", "menubar", "dialog"}
 _BOILERPLATE = re.compile(
     r"(?:^|[\s_-])(?:nav|navbar|navbox|navigation|menu|sidebar|breadcrumbs?|footer|cookies?|consent|share|social|advert\w*|"
     r"ads|skip-?link|editsection|pagination|pager|newsletter|toc|related)(?:$|[\s_-])",
     re.I,
 )
+# Left out by the partitioner, but an FAQ stands in <details>, a picture's explanation in <figure>, and some content
+# systems wrap the whole page into a <form>.
+_SKIPPED_BY_PARTITIONER = {"details": "div", "figure": "div", "form": "div", "label": "span", "button": "span"}
 _PERMALINKS = {"¶", "#", "§", "🔗", "[edit]"}
 _BLOCK_CHILDREN = "p|ul|ol|pre|table|div|dl|h1|h2|h3|h4|h5|h6|blockquote"
 # Below this share of the page's text, <main> is a wrapper for something else.
@@ -96,6 +101,11 @@ def _is_boilerplate(element: HtmlElement, whole: int) -> bool:
         return True
     if element.tag == "header" and not element.xpath("ancestor::article|ancestor::main|.//h1"):
         return True
+    # Many an FAQ keeps its questions in buttons that open the answers.
+    if element.tag == "button" and not element.xpath(
+        "ancestor::h1|ancestor::h2|ancestor::h3|ancestor::h4|ancestor::dt"
+    ):
+        return True
     if element.tag == "a" and text_of(element) in _PERMALINKS:
         return True
     if element.tag == "sup" and "reference" in element.get("class", ""):
@@ -130,6 +140,7 @@ def _elements(root: HtmlElement) -> tuple[Element, ...]:
 
     codes = _set_code_aside(root)
     tables = _set_tables_aside(root)
+    _part_at_double_breaks(root)
     _mark_definitions(root)
     _mark_blocks(root)
     marked = html.tostring(root, encoding="unicode")
@@ -164,8 +175,7 @@ def _set_tables_aside(root: HtmlElement) -> list[tuple[Table | None, str]]:
         if is_layout(table):
             unwrap(table)
             continue
-        caption = table.find("caption")
-        read = (to_table(table), text_of(caption) if caption is not None else "")
+        read = to_table(table)
         _replace(table, mark("T", len(tables)))
         tables.append(read)
     return tables
@@ -207,7 +217,18 @@ def _mark_definitions(root: HtmlElement) -> None:
         definitions.tag = "div"
 
 
+def _part_at_double_breaks(root: HtmlElement) -> None:
+    """Two line breaks in a row are how old pages begin a paragraph."""
+    for line_break in list(root.iter("br")):
+        following = line_break.getnext()
+        if following is not None and following.tag == "br" and not (line_break.tail or "").strip():
+            # An empty paragraph ends the one before and begins another.
+            line_break.tag = "p"
+
+
 def _mark_blocks(root: HtmlElement) -> None:
+    for element in root.iter(*_SKIPPED_BY_PARTITIONER):
+        element.tag = _SKIPPED_BY_PARTITIONER[element.tag]
     # Innermost first, so that the mark nearest to a text is its own and outer ones come out empty.
     for element in reversed(list(root.iter("h1", "h2", "h3", "h4", "h5", "h6", "li", "summary", "figcaption"))):
         if element.tag == "li":
@@ -218,6 +239,10 @@ def _mark_blocks(root: HtmlElement) -> None:
             element.tag = "p"
         else:
             _mark_first_text(element, mark("H", element.tag[1]))
+    for element in root.iter("p", "div", "section", "blockquote", "address", "center"):
+        # The partitioner drops paragraphs of a single character; with a mark none is that short.
+        if element.text and element.text.strip() and not is_marked(element.text):
+            element.text = mark("P") + element.text.lstrip()
 
 
 def _item_mark(item: HtmlElement) -> str:

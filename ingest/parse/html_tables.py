@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.parse.tables import MOST_SPAN, fill_spans, make_table
+from ingest.parse.tables import MOST_SPAN, fill_spans, read_table
 from ingest.schema import Table
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_INLINE = frozenset(
-    "a abbr b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike strong sub sup "
-    "time tt u var wbr ruby rb".split()
-)
+# fmt: off
+_INLINE = frozenset((
+    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
+    "wbr", "ruby", "rb",
+))
+# fmt: on
 # A cell this long on average is a piece of a page, not of a table.
 _LONGEST_CELL = 600
 
@@ -63,11 +66,13 @@ def unwrap(table: HtmlElement) -> None:
     table.tag = "div"
 
 
-def to_table(table: HtmlElement) -> Table | None:
-    """The cells of a data table, merged cells repeated, header rows found."""
+def to_table(table: HtmlElement) -> tuple[Table | None, str]:
+    """The cells of a data table, merged cells repeated, header rows found; and its caption."""
     rows = _rows_elements(table)
     grid = fill_spans([[(text_of(c), _span(c, "colspan"), _span(c, "rowspan")) for c in _cells(row)] for row in rows])
-    return make_table(grid, _header_rows(rows))
+    read, title = read_table(grid, _header_rows(rows))
+    caption = table.find("caption")
+    return read, " ".join(filter(None, (text_of(caption) if caption is not None else "", title)))
 
 
 def _header_rows(rows: list[HtmlElement]) -> int | None:

@@ -20,28 +20,40 @@ if TYPE_CHECKING:
 
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TITLE_LINE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.M)
-_FENCED = r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(?P<fence>`{3,}|~{3,})[^\n]*\n(?:.*?\n)??[ \t>]*(?P=fence)[`~]*[ \t]*$"
+_FENCED = (
+    r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(?P<fence>`{3,}|~{3,})[^\n]*\n(?:.*?\n)??[ \t>]*(?P=fence)[`~]*[ \t]*$"
+)
 _INLINE_CODE = r"(?P<ticks>`+)(?!`)[^\n]*?[^`\n](?P=ticks)(?!`)"
 _ATTRIBUTES = r"""(?:\s(?:"[^"]*"|'[^']*'|\{(?:[^{}]|\{[^{}]*\})*\}|[^"'{}<>])*)?"""
 # A component's name has a lower-case letter: <YOUR_KEY> and <API> in a text are placeholders of its author.
 _JSX = r"</?(?P<component>[A-Z][A-Za-z0-9.]*[a-z][A-Za-z0-9.]*)(?P<attributes>" + _ATTRIBUTES + r")/?>|</?>"
 _COMMENT = r"\{/\*.*?\*/\}|<!--.*?-->"
-_MODULE_LINE = r"^(?:import\s[^\n]*?from\s+['\"][^\n]*|import\s+['\"][^\n]*|export\s+(?:const|default|function)\s[^\n]*)$"
+_MODULE_LINE = (
+    r"^(?:import\s[^\n]*?from\s+['\"][^\n]*|import\s+['\"][^\n]*|export\s+(?:const|default|function)\s[^\n]*)$"
+)
 _MARKUP = re.compile(f"{_FENCED}|{_INLINE_CODE}|(?P<gone>{_COMMENT}|{_MODULE_LINE})|{_JSX}", re.S | re.M)
 _JSX_TEST = re.compile(_JSX)
-_LABEL = re.compile(r"""\b(?:title|label|header|question|summary|caption)\s*=\s*\{?\s*(?:"([^"]*)"|'([^']*)'|`([^`]*)`)""")
+_LABEL = re.compile(
+    r"""\b(?:title|label|header|question|summary|caption)\s*=\s*\{?\s*(?:"([^"]*)"|'([^']*)'|`([^`]*)`)"""
+)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)(?=[\s/>])|<(?=[A-Za-z][\w.-]*>)")
+_BLOCK_TAGS = "div|details|summary|center|section|article|figure|figcaption|span|p|main"
 _BLOCK_TAG_LINE = re.compile(
-    r"^[ \t]*(?:</?(?:div|details|summary|center|section|article|figure|figcaption|span|p|main)\b[^<>]*>|<summary>[^\n]*</summary>|<br\s*/?>)+[ \t]*$",
-    re.M,
+    rf"^[ \t]*(?:</?(?:{_BLOCK_TAGS})\b[^<>]*>|<summary>[^\n]*</summary>|<br\s*/?>)+[ \t]*$", re.M
 )
+_BLOCK_END = re.compile(r"(</(?:table|ul|ol|dl|blockquote)>)[ \t]*\n", re.I)
 _UNPARSED_BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
-_HTML_TAGS = frozenset(
-    "a abbr address article aside audio b blockquote br button caption center cite code col colgroup dd del details dfn div "
-    "dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr html body head i iframe img input ins kbd label li "
-    "main mark nav ol option p path picture pre q s samp script section select small source span strike strong style sub "
-    "summary sup svg table tbody td textarea tfoot th thead time title tr tt u ul var video".split()
-)
+# fmt: off
+_HTML_TAGS = frozenset((
+    "a", "abbr", "address", "article", "aside", "audio", "b", "blockquote", "br", "button", "caption", "center",
+    "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption",
+    "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "body", "head", "i",
+    "iframe", "img", "input", "ins", "kbd", "label", "li", "main", "mark", "nav", "ol", "option", "p", "path",
+    "picture", "pre", "q", "s", "samp", "script", "section", "select", "small", "source", "span", "strike",
+    "strong", "style", "sub", "summary", "sup", "svg", "table", "tbody", "td", "textarea", "tfoot", "th", "thead",
+    "time", "title", "tr", "tt", "u", "ul", "var", "video",
+))
+# fmt: on
 
 
 def parse_markdown(path: Path, name: str) -> ParsedDocument:
@@ -146,6 +158,8 @@ def _outside_code(text: str) -> str:
 
 def _open_blocks(text: str) -> str:
     text = _BLOCK_TAG_LINE.sub(lambda match: f"\n{match.group()}\n", text)
+    # An HTML block lasts until a blank line; what follows its last tag is Markdown again.
+    text = _BLOCK_END.sub(r"\1\n\n", text)
     return _TAG.sub(_known_or_escaped, text)
 
 

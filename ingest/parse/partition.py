@@ -27,6 +27,11 @@ def mark(kind: str, value: object = "") -> str:
     return f"{_OPEN}{kind}{value}{_CLOSE}"
 
 
+def is_marked(text: str) -> bool:
+    """Whether a text begins with a mark."""
+    return text.startswith(_OPEN)
+
+
 def load_unstructured() -> None:
     """Make `unstructured` work offline and quickly; call before importing any of its partitioners.
 
@@ -44,6 +49,8 @@ def load_unstructured() -> None:
         return
     pipeline = spacy.blank("xx")
     pipeline.add_pipe("sentencizer")
+    # The limit guards the memory of taggers; this pipeline has none, and a long paragraph is no error.
+    pipeline.max_length = 1_000_000_000
 
     def blank_pipeline() -> Any:
         return pipeline
@@ -75,9 +82,12 @@ class MarkedReader:
     def read(self, elements: Iterable[Any]) -> None:
         """Add every element of the partitioner's answer."""
         for element in elements:
-            # The partitioner may join what we marked apart, so one element may hold several marks.
-            for kind, value, text in _pieces(element.text):
-                self._piece(kind, value, text)
+            self.text(element.text)
+
+    def text(self, text: str) -> None:
+        """Add one text; the partitioner may join what we marked apart, so it may hold several marks."""
+        for kind, value, piece in _pieces(text):
+            self._piece(kind, value, piece)
 
     def _piece(self, kind: str, value: str, text: str) -> None:
         if kind == "B":

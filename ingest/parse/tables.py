@@ -45,16 +45,39 @@ def is_number(text: str) -> bool:
 
 
 def count_header_rows(grid: Grid) -> int:
-    """How many first rows are labels: 0, 1, or more where the row above spans several columns."""
-    if len(grid) < 2 or not _is_label_row(grid[0]) or _is_form(grid):
+    """How many first rows are labels: 0, 1, or more where the row above names groups of columns."""
+    if len(grid) < 2 or _is_form(grid):
         return 0
     count = 1
+    if not _is_label_row(grid[0]):
+        # "In millions | | | 2023" above the labels proper: too few to be labels alone.
+        if len(grid) < 3 or not (_is_sparse_label_row(grid[0]) and _is_label_row(grid[1], 2) and _has_numbers(grid[2])):
+            return 0
+        count = 2
     while count < min(_MOST_HEADER_ROWS, len(grid) - 1):
         above, row = grid[count - 1], grid[count]
-        if not _spans(above) or row == above or not _is_label_row(row, least=2):
+        if row == above or not _is_label_row(row, least=2):
+            break
+        # A third row of words is as likely data; only numbers below it tell.
+        if count > 1 and not _has_numbers(grid[count + 1]):
+            break
+        completes = any(low and not high for high, low in zip(above, row, strict=True)) and _has_numbers(
+            grid[count + 1]
+        )
+        if not (_names_groups(above, row) or completes):
             break
         count += 1
     return count
+
+
+def read_table(rows: Sequence[Sequence[str]], header_rows: int | None = None) -> tuple[Table | None, str]:
+    """A Table and its caption, where its first row is one text over all columns."""
+    captions = []
+    while len(rows) > 2 and len(rows[0]) > 1 and rows[0][0].strip() and len(set(rows[0])) == 1:
+        captions.append(rows[0][0])
+        rows = rows[1:]
+        header_rows = max(header_rows - 1, 0) or None if header_rows is not None else None
+    return make_table(rows, header_rows), " ".join(" ".join(captions).split())
 
 
 def split_caption(grid: Grid) -> tuple[list[str], Grid, list[str]]:
@@ -117,8 +140,21 @@ def _is_form(grid: Grid) -> bool:
     return len(grid[0]) == 2 and sum(row[0].endswith((":", "：")) for row in grid) * 2 > len(grid)
 
 
-def _spans(row: Sequence[str]) -> bool:
-    return any(left and left == right for left, right in zip(row, row[1:], strict=False))
+def _is_sparse_label_row(row: Sequence[str]) -> bool:
+    filled = [cell for cell in row if cell]
+    return len(filled) >= 2 and not any(is_number(cell) for cell in filled)
+
+
+def _has_numbers(row: Sequence[str]) -> bool:
+    return any(is_number(cell) for cell in row[1:] if cell)
+
+
+def _names_groups(above: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a merged cell above has different labels under it."""
+    return any(
+        above[x] and above[x] == above[x + 1] and row[x] != row[x + 1] and row[x] and row[x + 1]
+        for x in range(len(row) - 1)
+    )
 
 
 def _join_labels(labels: Sequence[str]) -> str:

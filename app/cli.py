@@ -1,0 +1,27 @@
+"""The command line. Exit codes: 0 done, 1 the work failed (and says what), 2 wrong usage.
+
+Heavy libraries are imported inside the commands that need them: `frontdesk --help` must not load torch.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from app.commands import ask, documents, evaluate, ingest, kb
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="frontdesk answers a company's customers from the company's own files, every answer with its source.",
+)
+app.command("ingest")(ingest.ingest)
+app.command("ask")(ask.ask)
+app.add_typer(kb.app, name="kb")
+app.add_typer(documents.app, name="documents")
+app.add_typer(evaluate.app, name="eval")
+
+
+def main() -> None:
+    """Entry point of the `frontdesk` command."""
+    app()

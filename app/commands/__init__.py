@@ -1,0 +1,1 @@
+"""The command line's verbs, one module a noun; they parse, call and print, nothing else."""

@@ -1,0 +1,166 @@
+"""frontdesk documents: what a knowledge base holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.commands.common import JsonOption, KbOption, err, out, print_json, progress_bar, reported
+from ingest.catalog import Document, State, Version
+
+app = typer.Typer(no_args_is_help=True, help="List, show, delete, reprocess and verify documents.")
+DocumentArgument = Annotated[str, typer.Argument(help="Document name as `documents list` shows it.")]
+
+
+@app.command("list")
+@reported
+def list_(kb: KbOption = None, as_json: JsonOption = False) -> None:
+    """List the documents of a knowledge base with their state."""
+    from app.workspace import open_workspace
+
+    with open_workspace(own=False) as workspace:
+        name = kb or workspace.settings.app.kb
+        documents = workspace.catalog.documents(workspace.catalog.knowledge_base(name))
+    if as_json:
+        print_json({"kb": name, "documents": [_as_json(document) for document in documents]})
+        return
+    table = Table("document", "state", "live", "pages", "chunks", "reason", box=None)
+    for document in documents:
+        latest = document.latest
+        live = "yes" if document.live_version_id else "no"
+        cells = (document.name, latest.state, live, str(latest.pages or "-"), str(latest.chunks), latest.reason)
+        table.add_row(*cells)
+    out.print(table if documents else f"Knowledge base {name!r} has no documents.")
+
+
+@app.command("show")
+@reported
+def show(
+    document: DocumentArgument,
+    kb: KbOption = None,
+    chunks: Annotated[bool, typer.Option("--chunks", help="Print the chunks of the live version.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a document: its versions and, with --chunks, what is indexed."""
+    from app.workspace import open_workspace
+
+    with open_workspace(own=chunks) as workspace:
+        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        found = workspace.catalog.document(base, document)
+        versions = workspace.catalog.versions(found)
+        live = next((v for v in versions if v.live), None)
+        indexed: list[dict[str, Any]] = []
+        if chunks and live is not None:
+            hits = workspace.index.points(base.id, live.id, live.generation)
+            indexed = sorted((hit.payload for hit in hits), key=lambda payload: int(payload["ordinal"]))
+    if as_json:
+        shown = {"versions": [_version_json(v) for v in versions], **({"chunks": indexed} if chunks else {})}
+        print_json({**_as_json(found), **shown})
+        return
+    out.print(f"[bold]{found.name}[/]  {found.title}")
+    for version in versions:
+        state = f"{version.state}{' (live)' if version.live else ''}"
+        detail = version.reason or f"{version.chunks} chunks, {version.size_bytes} bytes"
+        out.print(f"  {version.id[:8]} generation {version.generation}: {state}, {detail}", markup=False)
+        for warning in version.warnings:
+            out.print(f"    warning: {warning}", markup=False)
+    for payload in indexed:
+        place = " > ".join(payload["heading_path"])
+        pages = f" p. {payload['pages']}" if payload["pages"] else ""
+        out.print(f"\n#{payload['ordinal']}{pages} {place} ({payload['tokens']} tokens)", markup=False, style="dim")
+        out.print(payload["text"], markup=False)
+
+
+@app.command("delete")
+@reported
+def delete(document: DocumentArgument, kb: KbOption = None, as_json: JsonOption = False) -> None:
+    """Delete a document; no point of it stays."""
+    from app.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        workspace.pipeline.delete(base, document)
+    if as_json:
+        print_json({"kb": base.name, "deleted": document})
+    else:
+        out.print(f"Deleted {document!r}.", markup=False)
+
+
+@app.command("reprocess")
+@reported
+def reprocess(
+    documents: Annotated[list[str] | None, typer.Argument(help="Documents; all when none is named.")] = None,
+    kb: KbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest documents again from their stored files, after an update of frontdesk or a failure.
+
+    A document whose bytes and pipeline are unchanged stays as it is.
+    """
+    from app.workspace import open_workspace
+
+    with open_workspace() as workspace, progress_bar("reprocessing") as report:
+        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        names = documents or [document.name for document in workspace.catalog.documents(base)]
+        results = list(workspace.pipeline.reprocess(base, names, report))
+    failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
+    unchanged = sum(r.unchanged for r in results)
+    if as_json:
+        print_json({"kb": base.name, "ready": len(results) - len(failed), "unchanged": unchanged, "failed": failed})
+    else:
+        out.print(f"{len(results) - len(failed)} ready ({unchanged} unchanged), {len(failed)} failed.")
+        for entry in failed:
+            out.print(f"  {entry['document']}: {entry['reason']}", markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("verify")
+@reported
+def verify(kb: KbOption = None, as_json: JsonOption = False) -> None:
+    """Compare catalog and index both ways, remove orphan points, name documents that lost some."""
+    from app.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        wrong = workspace.pipeline.verify(base)
+    lost = [{"document": m.document, "expected": m.expected, "found": m.found} for m in wrong if m.document]
+    orphans = sum(m.found for m in wrong if not m.document)
+    if as_json:
+        print_json({"kb": base.name, "lost": lost, "orphans_removed": orphans})
+    elif not wrong:
+        out.print("Catalog and index agree.")
+    else:
+        err.print(f"Removed {orphans} points that no live document owns.")
+        for m in lost:
+            err.print(
+                f"  {m['document']}: {m['found']} of {m['expected']} chunks; run `documents reprocess`", markup=False
+            )
+    if lost:
+        raise typer.Exit(1)
+
+
+def _as_json(document: Document) -> dict[str, Any]:
+    latest = document.latest
+    return {
+        "document": document.name,
+        "title": document.title,
+        "live": document.live_version_id is not None,
+        **_version_json(latest),
+    }
+
+
+def _version_json(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.id,
+        "generation": version.generation,
+        "state": version.state.value,
+        "reason": version.reason,
+        "warnings": list(version.warnings),
+        "format": version.format,
+        "pages": version.pages,
+        "chunks": version.chunks,
+        "bytes": version.size_bytes,
+    }

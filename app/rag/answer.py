@@ -1,0 +1,151 @@
+"""The answer contract: what every way in gives back. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ingest.catalog import KnowledgeBase
+from ingest.schema import PUBLIC, Principal
+from serving.passages import Passage
+from serving.prompts import Message, Style
+
+MAX_SOURCES = 3
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    ASKED_BACK = "asked_back"
+    REFUSED = "refused"
+    HANDED_OFF = "handed_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question on its way through the chain.
+
+    engine: pins a rung; a pinned rung that fails is an error, not a fall.
+    """
+
+    question: str
+    knowledge_base: KnowledgeBase
+    history: tuple[Message, ...] = ()
+    principal: Principal = PUBLIC
+    engine: str | None = None
+    style: Style = "sentence"
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered source with the exact passage."""
+
+    n: int
+    document: str
+    version: str
+    page: int | None
+    sheet: str | None
+    heading: str
+    text: str
+
+    @classmethod
+    def of(cls, n: int, passage: Passage) -> Citation:
+        """The passage as source number ``n``."""
+        page = passage.pages[0] if passage.pages else None
+        return cls(n, passage.document, passage.version, page, passage.sheet, passage.heading, passage.text)
+
+    @property
+    def place(self) -> str:
+        """Where to look, for people: document, page or sheet, heading."""
+        parts = [self.document]
+        if self.page is not None:
+            parts.append(f"p. {self.page}")
+        if self.sheet:
+            parts.append(f"sheet {self.sheet}")
+        if self.heading and self.heading != self.sheet:
+            parts.append(self.heading)
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A rung that did not answer, and why."""
+
+    engine: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the customer gets, and what the company can see about it.
+
+    release, engine: None when nobody wrote (a refusal before any engine was asked).
+    timings_ms:      milliseconds of each stage.
+    withheld:        sentences that were written but not shown, each with its reason.
+    """
+
+    answer: str
+    outcome: Outcome
+    citations: tuple[Citation, ...] = ()
+    release: str | None = None
+    engine: str | None = None
+    fallen: tuple[Fall, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    language: str = "en"
+    standalone_question: str = ""
+    verdict: str = ""
+    withheld: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as scripts read it; keys are stable."""
+        return {
+            "answer": self.answer,
+            "outcome": self.outcome.value,
+            "citations": [
+                {
+                    "n": c.n,
+                    "document": c.document,
+                    "version": c.version,
+                    "page": c.page,
+                    "sheet": c.sheet,
+                    "heading": c.heading,
+                    "text": c.text,
+                }
+                for c in self.citations
+            ],
+            "release": self.release,
+            "engine": self.engine,
+            "fallen": [{"engine": f.engine, "reason": f.reason, "detail": f.detail} for f in self.fallen],
+            "timings_ms": {stage: round(ms, 1) for stage, ms in self.timings_ms.items()},
+            "language": self.language,
+            "standalone_question": self.standalone_question,
+            "verdict": self.verdict,
+            "withheld": list(self.withheld),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Event: a checked sentence, its marks in place; what a customer may read now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """Event: the engine failed in the middle; forget the sentences so far, the next rung begins again."""
+
+    fall: Fall
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Event: the whole answer; always the last."""
+
+    answer: Answer
+
+
+AnswerEvent = Sentence | Retracted | Done

@@ -1,0 +1,275 @@
+"""The chain: history + question -> standalone question -> passages -> verdict -> prompt -> tokens -> checked sentences.
+
+LangChain runnables: ``prepare`` (condense | retrieve | judge) piped into ``write``, a generator of answer events. One
+path serves the command line, the API, the retrieval test and the evaluation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+
+from app.errors import UsageError
+from app.rag.answer import Answer, AnswerEvent, Ask, Citation, Done, Fall, Outcome, Retracted, Sentence
+from app.rag.answerable import AnswerabilityJudge, Verdict
+from app.rag.condense import condense
+from app.rag.draft import Draft
+from app.rag.refusals import refusal
+from app.rag.retrieve import HybridSearch, Retrieved
+from ingest.embed import Embedder
+from ingest.errors import SettingsError
+from ingest.index.base import LegHits
+from serving.citations import Similarity
+from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, ChatEngine
+from serving.errors import EngineError, NothingSupported, WrongLanguage
+from serving.extractive import extract
+from serving.passages import Passage
+from serving.prompts import render_answer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question with everything an engine needs to answer it."""
+
+    ask: Ask
+    standalone: str
+    retrieved: Retrieved
+    passages: list[Passage]
+    verdict: Verdict
+    timings_ms: dict[str, float]
+    started: float
+
+
+class AnswerChain:
+    """Answers questions; built once, shared by all requests.
+
+    engines: the rungs that write, best first; the extractive answer and the refusal stand below them.
+    top_k:   passages that reach judge and prompt.
+    """
+
+    def __init__(
+        self,
+        search: HybridSearch,
+        embedder: Embedder,
+        engines: Sequence[ChatEngine],
+        top_k: int = 5,
+        question_max: int = 2000,
+    ) -> None:
+        self._search = search
+        self._embedder = embedder
+        self._judge = AnswerabilityJudge(embedder)
+        self._engines = list(engines)
+        self._top_k = top_k
+        self._question_max = question_max
+        self.prepare: Runnable[Ask, Prepared] = (
+            RunnableLambda(self._condense).with_config(run_name="condense")
+            | RunnableLambda(self._retrieve).with_config(run_name="retrieve")
+            | RunnableLambda(self._judged).with_config(run_name="judge")
+        )
+        self.runnable: Runnable[Ask, AnswerEvent] = self.prepare | RunnableGenerator(self._write)
+
+    async def answer(self, ask: Ask) -> Answer:
+        """The whole answer.
+
+        Raises:
+            UsageError: the question is empty or too long.
+            EngineError: the pinned engine failed.
+        """
+        answer = None
+        async for event in self.stream(ask):
+            if isinstance(event, Done):
+                answer = event.answer
+        if answer is None:
+            raise RuntimeError("the chain ended without an answer")
+        return answer
+
+    async def stream(self, ask: Ask) -> AsyncIterator[AnswerEvent]:
+        """Sentences as they are ready, then Done; raises as ``answer`` does."""
+        if not ask.question.strip():
+            raise UsageError("the question is empty")
+        if len(ask.question) > self._question_max:
+            raise UsageError(f"the question has more than {self._question_max} characters")
+        self._check_pin(ask.engine)
+        async for event in self.runnable.astream(ask):
+            yield event
+
+    def _check_pin(self, engine: str | None) -> None:
+        known = [e.name for e in self._engines]
+        if engine in (None, EXTRACTIVE) or engine in known:
+            return
+        if engine == ENDPOINT:
+            raise SettingsError("FRONTDESK_ENDPOINT_URL: no endpoint is set, so the engine `endpoint` cannot be asked")
+        raise UsageError(f"no engine {engine!r}: use {ENDPOINT}, {PACKAGED} or {EXTRACTIVE}")
+
+    # prepare
+
+    async def _condense(self, ask: Ask) -> Prepared:
+        started = time.perf_counter()
+        endpoint = next((e for e in self._engines if e.name == ENDPOINT), None)
+        writer = endpoint if ask.engine in (None, ENDPOINT) else None
+        standalone = await condense(ask.history, ask.question.strip(), writer)
+        timings = {"condense": _since(started)}
+        nothing = Retrieved([], LegHits([], []), "und", {})
+        return Prepared(ask, standalone, nothing, [], Verdict(False, "", 0.0, []), timings, started)
+
+    async def _retrieve(self, prepared: Prepared) -> Prepared:
+        ask = prepared.ask
+        found = await asyncio.to_thread(self._search.search, ask.knowledge_base, prepared.standalone, ask.principal)
+        timings = {**prepared.timings_ms, **found.timings_ms}
+        return replace(prepared, retrieved=found, passages=found.passages(self._top_k), timings_ms=timings)
+
+    async def _judged(self, prepared: Prepared) -> Prepared:
+        clock = time.perf_counter()
+        verdict = await asyncio.to_thread(self._judge.judge, prepared.standalone, prepared.retrieved, prepared.passages)
+        return replace(prepared, verdict=verdict, timings_ms={**prepared.timings_ms, "judge": _since(clock)})
+
+    # write
+
+    async def _write(self, inputs: AsyncIterator[Prepared]) -> AsyncIterator[AnswerEvent]:
+        async for prepared in inputs:
+            if not prepared.verdict.answerable:
+                yield Done(self._refused(prepared, [], None))
+                return
+            async for event in self._climb_down(prepared):
+                yield event
+
+    async def _climb_down(self, prepared: Prepared) -> AsyncIterator[AnswerEvent]:
+        """Ask one rung after the other until one answers."""
+        pin = prepared.ask.engine
+        falls: list[Fall] = []
+        withheld: tuple[str, ...] = ()
+        for engine in self._engines:
+            if pin not in (None, engine.name):
+                continue
+            similarity = self._similarity(prepared.retrieved.language)
+            draft = Draft(prepared.standalone, prepared.passages, prepared.verdict.evidence, similarity)
+            clock = time.perf_counter()
+            try:
+                async for sentence in self._ask_engine(engine, prepared, draft):
+                    yield Sentence(sentence)
+            except EngineError as exc:
+                withheld += tuple(draft.withheld)
+                if pin is not None and not isinstance(exc, NothingSupported):
+                    raise
+                falls.append(Fall(engine.name, exc.reason, str(exc)))
+                log.warning("engine %s fell: %s", engine.name, exc)
+                if draft.sentences:
+                    yield Retracted(falls[-1])
+                continue
+            timings = {**prepared.timings_ms, "generate": _since(clock)}
+            prepared = replace(prepared, timings_ms=timings)
+            withheld += tuple(draft.withheld)
+            if draft.not_found:
+                yield Done(self._refused(prepared, falls, engine, withheld))
+            else:
+                yield Done(self._done(prepared, draft, engine.name, engine.release, falls, withheld))
+            return
+        if pin not in (None, EXTRACTIVE):
+            yield Done(self._refused(prepared, falls, None, withheld))
+            return
+        async for event in self._quote(prepared, falls, withheld):
+            yield event
+
+    async def _ask_engine(self, engine: ChatEngine, prepared: Prepared, draft: Draft) -> AsyncIterator[str]:
+        language = prepared.retrieved.language
+        if language != "und" and not engine.speaks(language):
+            raise WrongLanguage(f"the {engine.name} engine does not write {language!r}")
+        ask = prepared.ask
+        messages = await asyncio.to_thread(
+            render_answer,
+            prepared.standalone,
+            prepared.passages,
+            style=ask.style,
+            budget=engine.context,
+            count_tokens=engine.count_tokens,
+        )
+        # Closing the stream stops the engine, also when the customer has gone away.
+        async with aclosing(engine.stream(messages)) as pieces:
+            async for piece in pieces:
+                for sentence in await asyncio.to_thread(draft.push, piece):
+                    yield sentence
+                if draft.not_found or draft.full:
+                    break
+        for sentence in await asyncio.to_thread(draft.finish):
+            yield sentence
+        if not draft.sentences and not draft.not_found:
+            raise NothingSupported(f"nothing that the {engine.name} engine wrote is supported by a passage")
+
+    async def _quote(
+        self, prepared: Prepared, falls: list[Fall], withheld: tuple[str, ...]
+    ) -> AsyncIterator[AnswerEvent]:
+        clock = time.perf_counter()
+        draft = Draft(prepared.standalone, prepared.passages, prepared.verdict.evidence, None)
+        for window in extract(prepared.verdict.evidence):
+            yield Sentence(draft.quote(window))
+        timings = {**prepared.timings_ms, "generate": _since(clock)}
+        yield Done(self._done(replace(prepared, timings_ms=timings), draft, EXTRACTIVE, None, falls, withheld))
+
+    def _similarity(self, language: str) -> Similarity | None:
+        if not self._embedder.knows(language):
+            return None
+
+        def cosines(text: str, others: Sequence[str]) -> list[float]:
+            vectors = self._embedder.embed_documents([text, *others])
+            return [float(value) for value in vectors[1:] @ vectors[0]]
+
+        return cosines
+
+    def _done(
+        self,
+        prepared: Prepared,
+        draft: Draft,
+        engine: str,
+        release: str | None,
+        falls: list[Fall],
+        withheld: tuple[str, ...],
+    ) -> Answer:
+        return Answer(
+            answer=draft.text,
+            outcome=Outcome.ANSWERED,
+            citations=tuple(Citation.of(n, passage) for n, passage in enumerate(draft.sources, start=1)),
+            release=release,
+            engine=engine,
+            fallen=tuple(falls),
+            withheld=withheld,
+            **_common(prepared),
+        )
+
+    def _refused(
+        self,
+        prepared: Prepared,
+        falls: list[Fall],
+        engine: ChatEngine | None,
+        withheld: tuple[str, ...] = (),
+    ) -> Answer:
+        return Answer(
+            answer=refusal(prepared.retrieved.language),
+            outcome=Outcome.REFUSED,
+            release=engine.release if engine else None,
+            engine=engine.name if engine else None,
+            fallen=tuple(falls),
+            withheld=withheld,
+            **_common(prepared),
+        )
+
+
+def _common(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "timings_ms": {**prepared.timings_ms, "total": _since(prepared.started)},
+        "language": prepared.retrieved.language,
+        "standalone_question": prepared.standalone,
+        "verdict": prepared.verdict.reason,
+    }
+
+
+def _since(clock: float) -> float:
+    return 1e3 * (time.perf_counter() - clock)

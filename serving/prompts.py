@@ -1,0 +1,82 @@
+"""The one place where a prompt is written; training renders its examples with the same functions. Pure: no I/O.
+
+Two styles: ``sentence`` (what customers get) and ``short`` (a bare answer, for scoring).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from serving.passages import Passage
+
+PROMPT_VERSION = "1"
+Style = Literal["sentence", "short"]
+
+# What a model writes when the passages do not hold the answer; also the target of such training examples.
+NOT_FOUND = "NOT_FOUND"
+
+_SYSTEM: dict[Style, str] = {
+    "sentence": (
+        "You are the customer service assistant of a company. Answer the question in one or two full sentences, using only "
+        "the passages below. Copy numbers, names and conditions exactly. Put the number of the passage a sentence comes "
+        f"from at its end, like [1]. If the passages do not hold the answer, write {NOT_FOUND}. "
+        "Answer in the language of the question."
+    ),
+    "short": (
+        "Answer the question with the shortest phrase copied from the passages below, and nothing else. "
+        f"If the passages do not hold the answer, write {NOT_FOUND}."
+    ),
+}
+_CONDENSE = (
+    "Rewrite the customer's last message as one question that can be understood without the conversation. "
+    "Keep its language, names and numbers. Write the question only."
+)
+
+
+class Message(NamedTuple):
+    """One message of a chat prompt; role is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+def render_answer(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    style: Style = "sentence",
+    budget: int = 800,
+    count_tokens: Callable[[str], int] = lambda text: len(text) // 3,
+) -> list[Message]:
+    """The prompt that asks for an answer from passages.
+
+    budget: tokens that system message, passages and question may have together; passages that do not fit are left
+            out from the last one on, and the first is cut if it alone is too long.
+    """
+    tail = f"Question: {question}"
+    room = budget - count_tokens(_SYSTEM[style]) - count_tokens(tail)
+    blocks: list[str] = []
+    for passage in passages:
+        block = render_passage(passage)
+        cost = count_tokens(block)
+        if cost > room:
+            if not blocks:
+                keep = max(int(len(block) * room / max(cost, 1)), 200)
+                blocks.append(block[:keep])
+            break
+        blocks.append(block)
+        room -= cost
+    return [Message("system", _SYSTEM[style]), Message("user", "\n\n".join([*blocks, tail]))]
+
+
+def render_passage(passage: Passage) -> str:
+    """A passage as the model sees it: number, where it stands, text."""
+    where = " > ".join(dict.fromkeys(part for part in (passage.title, *passage.heading_path) if part))
+    return f"[{passage.n}] {where}\n{passage.text}"
+
+
+def render_condense(history: Sequence[Message], question: str) -> list[Message]:
+    """The prompt that asks a model to make a follow-up question standalone."""
+    lines = [f"{'Customer' if m.role == 'user' else 'Assistant'}: {m.content}" for m in history]
+    return [Message("system", _CONDENSE), Message("user", "\n".join([*lines, f"Customer: {question}"]))]

@@ -1,0 +1,52 @@
+"""Settings of the serving layer: environment prefix ``FRONTDESK_``, ``.env`` read once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ServingSettings(BaseSettings):
+    """Which engines there are and how long each may take.
+
+    ``FRONTDESK_ENDPOINT_URL``        base URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8001/v1
+    ``FRONTDESK_ENDPOINT_MODEL``      the model to ask for there; needed with the URL
+    ``FRONTDESK_ENDPOINT_API_KEY``    its key, if it wants one
+    ``FRONTDESK_ENDPOINT_LANGUAGES``  ISO codes the model writes, comma-separated, or ``*`` (default)
+    ``FRONTDESK_ENDPOINT_TIMEOUT_S``  seconds for a whole answer; connecting may take 3 of them
+    ``FRONTDESK_ENDPOINT_CONTEXT``    tokens of passages put into a prompt
+    ``FRONTDESK_PACKAGED_TIMEOUT_S``  seconds for an answer of the packaged model
+    ``FRONTDESK_PACKAGED_DTYPE``      ``auto`` (bfloat16 where the CPU computes it, else float32), or one of the two
+    ``FRONTDESK_MAX_NEW_TOKENS``      upper bound of a written answer
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
+
+    endpoint_url: str | None = None
+    endpoint_model: str | None = None
+    endpoint_api_key: SecretStr | None = None
+    endpoint_languages: Annotated[tuple[str, ...], NoDecode] = ("*",)
+    endpoint_timeout_s: float = Field(default=30.0, gt=0)
+    endpoint_context: int = Field(default=3000, ge=200)
+    packaged_timeout_s: float = Field(default=60.0, gt=0)
+    packaged_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    max_new_tokens: int = Field(default=160, ge=8, le=4096)
+
+    @field_validator("endpoint_languages", mode="before")
+    @classmethod
+    def _split_languages(cls, value: object) -> object:
+        return (
+            tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _endpoint_is_whole(self) -> ServingSettings:
+        if self.endpoint_url and not self.endpoint_model:
+            raise ValueError(
+                "FRONTDESK_ENDPOINT_URL is set but FRONTDESK_ENDPOINT_MODEL is not: name the model to ask for"
+            )
+        return self
