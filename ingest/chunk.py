@@ -19,7 +19,15 @@ CHUNKER_VERSION = "structure-1"
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 # After Latin punctuation only before white space ("3.5", "FD-200.pdf" stay whole); after Chinese punctuation always.
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^a-z])|(?<=[。！？；])(?![”」』）])|\n+")
+_LATIN_END = re.compile(r"([.!?][\"')\]”’]*)\s+(?=[^a-z\s])")
+_ASIAN_END = re.compile(r"([。！？；][”」』）]*)")
+# A full stop that ends no sentence: after an abbreviation, an initial, or a list number.
+_NO_END = re.compile(
+    r"(?:\b(?:e\.g|i\.e|no|nr|approx|ca|vs|mr|mrs|ms|dr|st|fig|p|pp|tel|max|min|incl|excl|[a-z])|^\s*\d{1,2})\.$",
+    re.IGNORECASE,
+)
+# A line break is an end unless the sentence plainly goes on.
+_LINE_END = re.compile(r"\n+(?!\s*[a-z])")
 # Parts that a window may be cut at when even a sentence is too long.
 _SOFT_BREAK = re.compile(r"(?<=[,，、:：;])|\s+")
 _MIN_BODY_TOKENS = 48
@@ -62,7 +70,22 @@ def chunk_document(document: ParsedDocument, title: str, budget: int, count_toke
 
 def split_sentences(text: str) -> list[str]:
     """Sentences of a paragraph, English and Chinese; joined again they miss white space only."""
-    return [part.strip() for part in _SENTENCE_END.split(text) if part and part.strip()]
+    sentences: list[str] = []
+    for line in _LINE_END.split(text):
+        held = ""
+        for part in _marked(" ".join(line.split("\n"))).split("\0"):
+            held = f"{held} {part}".strip() if held else part.strip()
+            if held and not _NO_END.search(held):
+                sentences.append(held)
+                held = ""
+        if held:
+            sentences.append(held)
+    return sentences
+
+
+def _marked(line: str) -> str:
+    """The line with a NUL behind every sentence end; closing quotes stay with their sentence."""
+    return _ASIAN_END.sub("\\1\0", _LATIN_END.sub("\\1\0", line))
 
 
 def render_table(table: Table) -> list[str]:

@@ -97,25 +97,38 @@ def marks_of(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
-def check_sentence(sentence: str, passages: Sequence[Passage], question: str, similarity: Similarity | None) -> Checked:
+def check_sentence(
+    sentence: str,
+    passages: Sequence[Passage],
+    question: str,
+    similarity: Similarity | None,
+    *,
+    verbatim: bool = False,
+    bare: bool = False,
+) -> Checked:
     """Hold one written sentence against the passages.
 
     similarity: cosine of a sentence with each of several texts, for languages the embedder knows; None otherwise.
+    verbatim:   every word must be the window's or the question's own; for writers that are not to be trusted with words.
+    bare:       a single word or number may be an answer.
     """
     text = strip_marks(sentence)
     words = content_tokens(text)
-    if not words:
-        return Checked(text, withheld="says nothing")
+    if len(words) < (1 if bare else 2):
+        return Checked(text, withheld="it says nothing")
+    own_words = words - content_tokens(question)
     named = marks_of(sentence)
     candidates = [p for p in passages if not named or p.n in named]
     if not candidates:
         return Checked(text, withheld=f"cites [{named[0]}], which was not given")
     best, reason = None, "no passage says so"
-    for window in sorted((w for p in candidates for w in windows(p)), key=lambda w: -_recall(words, w)):
+    for window in sorted((w for p in candidates for w in windows(p)), key=lambda w: _closeness(words, w)):
         recall = _recall(words, window)
         if recall < RECALL_WITH_SIMILARITY:
             break
         problem = _contradiction(text, window, question)
+        if verbatim and not problem and not own_words <= content_tokens(window.context):
+            problem = "it has words of its own"
         if problem:
             reason = problem
         elif recall >= RECALL_ENOUGH or (
@@ -126,6 +139,11 @@ def check_sentence(sentence: str, passages: Sequence[Passage], question: str, si
     if best is None:
         return Checked(text, withheld=reason)
     return Checked(text, marks=(best.passage.n,), window=best)
+
+
+def _closeness(words: frozenset[int], window: Window) -> tuple[float, float]:
+    """Sort key: windows that hold the words with their context, those that hold them by themselves first."""
+    return -_recall(words, window), -len(words & content_tokens(window.text)) / len(words)
 
 
 def _recall(words: frozenset[int], window: Window) -> float:

@@ -39,6 +39,8 @@ class ChatEngine:
     release:    the release that serves; for an endpoint its model's name.
     context:    tokens that a prompt may have.
     total_s:    seconds from asking to the last token.
+    small:      a model that answers whatever it is given and does not know when to stop: it is asked on good evidence
+                only, with few passages, and cut off early.
     """
 
     def __init__(
@@ -50,8 +52,11 @@ class ChatEngine:
         context: int,
         total_s: float,
         count_tokens: Callable[[str], int],
+        *,
+        small: bool = False,
     ) -> None:
         self.name = name
+        self.small = small
         self.release = release
         self.context = context
         self.count_tokens = count_tokens
@@ -141,6 +146,7 @@ def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatE
         PACKAGED_CONTEXT,
         settings.packaged_timeout_s,
         packaged.count_tokens,
+        small=True,
     )
 
 

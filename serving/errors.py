@@ -65,6 +65,12 @@ class WrongLanguage(EngineError):
     reason = "language"
 
 
+class ThinEvidence(EngineError):
+    """The evidence is too thin for a model that answers whatever it is given."""
+
+    reason = "thin evidence"
+
+
 class NothingSupported(EngineError):
     """Every sentence the engine wrote was withheld."""
 

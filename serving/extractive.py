@@ -9,7 +9,7 @@ from serving.passages import Window, content_tokens
 
 MAX_QUOTES = 3
 # A further quote must be nearly as good as the first, and say something new.
-NEARLY_AS_GOOD = 0.8
+NEARLY_AS_GOOD = 0.9
 NEW_WORDS = 0.4
 
 

@@ -101,6 +101,7 @@ def windows(passage: Passage) -> list[Window]:
 
 
 _RULE = re.compile(r"\|(?:---\|)+")
+_BULLET = re.compile(r"^\s*[-*•]\s+")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -112,7 +113,7 @@ def _units(text: str) -> list[tuple[str, bool]]:
 
     def flush() -> None:
         for paragraph in "\n".join(prose).split("\n\n"):
-            units.extend((sentence, False) for sentence in split_sentences(paragraph))
+            units.extend((_BULLET.sub("", sentence), False) for sentence in split_sentences(paragraph))
         prose.clear()
 
     for i, line in enumerate(lines):

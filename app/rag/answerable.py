@@ -6,8 +6,9 @@ Each window (sentence or table row) of the best passages gets a score from two s
   the window with its neighbours, heading and title;
 - similarity: cosine of question and window, where the embedder knows the language.
 
-Words name the thing exactly, similarity carries paraphrases that share no word. A product code in the question that
-stands in no window settles it: whatever else the passages say, they say it of another product.
+Words name the thing exactly, similarity carries paraphrases that share no word. Two things settle a question whatever
+the score: a product code of the question that stands in no window (the passages then speak of another product), and a
+kind of answer (an amount of money, a length of time) that no window with enough evidence can give.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.rag.answer_type import AnswerType, expected_type, gives
+from app.rag.question import question_parts
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder
 from ingest.sparse import codes
@@ -27,21 +30,33 @@ from serving.passages import Passage, Window, content_tokens, windows
 
 # Thresholds and weights: fitted as docs/experiments.md tells, on sets that the product is not measured on.
 SIMILARITY_SHARE = 0.5
-ENOUGH_WITH_SIMILARITY = 0.42
-ENOUGH_BY_WORDS = 0.5
+SURE = 0.40
+ENOUGH = 0.18
 MAX_WINDOWS = 48
+# How much the passage's own retrieval score has to say beside its windows'.
+PRIOR = 0.3
+# Share of a word's weight when it stands in the heading or a neighbour only, and when it stands in no passage at all.
+AROUND = 0.8
+ABSENT = 0.5
+# What a window's score is worth when it cannot give the kind of answer asked for; between the ratios seen, see
+# docs/experiments.md.
+WRONG_KIND, RIGHT_UNIT = 0.75, 1.25
 # A code names a product: letters and digits together.
 _PRODUCT = re.compile(r"(?=.*[a-z])(?=.*\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the passages hold an answer, with the evidence, best first."""
+    """Whether the passages hold an answer, with the evidence, best first.
+
+    sure: enough for a model that cannot tell by itself; below it, quotes are given as the closest passage only.
+    """
 
     answerable: bool
     reason: str
     score: float
     evidence: list[Evidence]
+    sure: bool = False
 
 
 class AnswerabilityJudge:
@@ -55,32 +70,46 @@ class AnswerabilityJudge:
         found = [window for passage in passages for window in windows(passage)]
         if not found:
             return Verdict(False, "nothing was found", 0.0, [])
-        coverage = self._coverage(question, retrieved, found)
         knows = self._embedder.knows(retrieved.language)
-        similarity = self._similarity(question, found, coverage) if knows else [0.0] * len(found)
-        share = SIMILARITY_SHARE if knows else 0.0
+        wordings = [question, *question_parts(question)]
+        scores = [self._scores(wording, retrieved, found, knows) for wording in wordings]
         evidence = [
-            Evidence(window, share * s + (1 - share) * c)
-            for window, s, c in zip(found, similarity, coverage, strict=True)
+            Evidence(window, (1 - PRIOR + PRIOR * window.passage.score) * sum(each) / len(wordings))
+            for window, *each in zip(found, *scores, strict=True)
         ]
         evidence = _without_other_products(question, evidence)
         if not evidence:
             named = ", ".join(sorted(_products(question)))
             return Verdict(False, f"no passage speaks of {named}", 0.0, [])
+        kind = expected_type(question)
+        if kind is not None:
+            evidence = [_weighed_by_kind(e, kind) for e in evidence]
         evidence.sort(key=lambda e: (-e.score, e.window.passage.n, e.window.position))
-        best = evidence[0].score
-        enough = ENOUGH_WITH_SIMILARITY if knows else ENOUGH_BY_WORDS
-        reason = f"evidence {best:.2f}, {enough:.2f} needed"
-        return Verdict(best >= enough, reason, best, evidence)
+        best = evidence[0]
+        if kind is not None and best.score >= ENOUGH and not gives(kind, best.window.text):
+            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence)
+        reason = f"evidence {best.score:.2f}, {ENOUGH:.2f} needed, sure from {SURE:.2f}"
+        return Verdict(best.score >= ENOUGH, reason, best.score, evidence, sure=best.score >= SURE)
+
+    def _scores(self, wording: str, retrieved: Retrieved, found: Sequence[Window], knows: bool) -> list[float]:
+        coverage = self._coverage(wording, retrieved, found)
+        if not knows:
+            return coverage
+        similarity = self._similarity(wording, found, coverage)
+        return [SIMILARITY_SHARE * s + (1 - SIMILARITY_SHARE) * c for s, c in zip(similarity, coverage, strict=True)]
 
     def _coverage(self, question: str, retrieved: Retrieved, found: Sequence[Window]) -> list[float]:
         asked = content_tokens(question)
         pool = [content_tokens(_text(fused.hit.payload)) for fused in retrieved.fused]
-        weights = {t: math.log(1 + (len(pool) + 1) / (1 + sum(t in p for p in pool))) for t in asked}
+        weights = {}
+        for token in asked:
+            held = sum(token in passage for passage in pool)
+            # A word that stands nowhere may be the point of the question or just the customer's way to put it.
+            weights[token] = math.log(1 + (len(pool) + 1) / (1 + held)) * (1.0 if held else ABSENT)
         total = sum(weights.values())
         if not total:
             return [0.0] * len(found)
-        return [sum(weights[t] for t in asked & content_tokens(window.context)) / total for window in found]
+        return [_covered(weights, window) / total for window in found]
 
     def _similarity(self, question: str, found: Sequence[Window], coverage: Sequence[float]) -> list[float]:
         # The windows with most words first; the rest only as far as the time for embedding goes.
@@ -94,10 +123,27 @@ class AnswerabilityJudge:
         return scores
 
 
+def _weighed_by_kind(evidence: Evidence, kind: AnswerType) -> Evidence:
+    if not gives(kind, evidence.window.text):
+        return Evidence(evidence.window, evidence.score * WRONG_KIND)
+    return Evidence(evidence.window, min(evidence.score * RIGHT_UNIT, 1.0)) if kind.names_unit else evidence
+
+
+def _covered(weights: dict[int, float], window: Window) -> float:
+    own, around = content_tokens(window.text), content_tokens(window.context)
+    return sum(w * (1.0 if token in own else AROUND) for token, w in weights.items() if token in own | around)
+
+
 def _without_other_products(question: str, evidence: list[Evidence]) -> list[Evidence]:
-    """Evidence whose window speaks of every product that the question names."""
+    """Evidence whose window speaks of every product that the question names, and not of others alone."""
     asked = _products(question)
-    return [e for e in evidence if asked <= set(codes(e.window.context))] if asked else evidence
+    if not asked:
+        return evidence
+    return [
+        e
+        for e in evidence
+        if asked <= set(codes(e.window.context)) and (not (own := _products(e.window.text)) or own & asked)
+    ]
 
 
 def _products(text: str) -> set[str]:

@@ -21,18 +21,20 @@ from app.rag.answer import Answer, AnswerEvent, Ask, Citation, Done, Fall, Outco
 from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.condense import condense
 from app.rag.draft import Draft
-from app.rag.refusals import refusal
+from app.rag.refusals import closest, refusal
 from app.rag.retrieve import HybridSearch, Retrieved
 from ingest.embed import Embedder
 from ingest.errors import SettingsError
 from ingest.index.base import LegHits
 from serving.citations import Similarity
 from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, ChatEngine
-from serving.errors import EngineError, NothingSupported, WrongLanguage
-from serving.extractive import extract
-from serving.passages import Passage
+from serving.errors import EngineError, NothingSupported, ThinEvidence, WrongLanguage
+from serving.extractive import MAX_QUOTES, extract
+from serving.passages import Passage, Window
 from serving.prompts import render_answer
 
+# Windows that a small model is given.
+FOCUS_WINDOWS = 4
 log = logging.getLogger(__name__)
 
 
@@ -151,14 +153,23 @@ class AnswerChain:
             if pin not in (None, engine.name):
                 continue
             similarity = self._similarity(prepared.retrieved.language)
-            draft = Draft(prepared.standalone, prepared.passages, prepared.verdict.evidence, similarity)
+            draft = Draft(
+                prepared.standalone,
+                prepared.passages,
+                prepared.verdict.evidence,
+                similarity,
+                small=engine.small,
+                bare=prepared.ask.style == "short",
+            )
             clock = time.perf_counter()
             try:
                 async for sentence in self._ask_engine(engine, prepared, draft):
                     yield Sentence(sentence)
             except EngineError as exc:
                 withheld += tuple(draft.withheld)
-                if pin is not None and not isinstance(exc, NothingSupported):
+                # A pinned engine that fails is an error. One that was not fit for the question, or wrote nothing that
+                # holds, has not failed: the answer contract says what comes then.
+                if pin is not None and not isinstance(exc, NothingSupported | ThinEvidence | WrongLanguage):
                     raise
                 falls.append(Fall(engine.name, exc.reason, str(exc)))
                 log.warning("engine %s fell: %s", engine.name, exc)
@@ -173,9 +184,6 @@ class AnswerChain:
             else:
                 yield Done(self._done(prepared, draft, engine.name, engine.release, falls, withheld))
             return
-        if pin not in (None, EXTRACTIVE):
-            yield Done(self._refused(prepared, falls, None, withheld))
-            return
         async for event in self._quote(prepared, falls, withheld):
             yield event
 
@@ -183,11 +191,13 @@ class AnswerChain:
         language = prepared.retrieved.language
         if language != "und" and not engine.speaks(language):
             raise WrongLanguage(f"the {engine.name} engine does not write {language!r}")
+        if engine.small and not prepared.verdict.sure:
+            raise ThinEvidence(f"the {engine.name} engine is not asked on so little evidence")
         ask = prepared.ask
         messages = await asyncio.to_thread(
             render_answer,
             prepared.standalone,
-            prepared.passages,
+            _focused(prepared) if engine.small else prepared.passages,
             style=ask.style,
             budget=engine.context,
             count_tokens=engine.count_tokens,
@@ -209,7 +219,10 @@ class AnswerChain:
     ) -> AsyncIterator[AnswerEvent]:
         clock = time.perf_counter()
         draft = Draft(prepared.standalone, prepared.passages, prepared.verdict.evidence, None)
-        for window in extract(prepared.verdict.evidence):
+        verdict = prepared.verdict
+        if not verdict.sure:
+            yield Sentence(draft.say(closest(prepared.retrieved.language)))
+        for window in extract(verdict.evidence, MAX_QUOTES if verdict.sure else 1):
             yield Sentence(draft.quote(window))
         timings = {**prepared.timings_ms, "generate": _since(clock)}
         yield Done(self._done(replace(prepared, timings_ms=timings), draft, EXTRACTIVE, None, falls, withheld))
@@ -260,6 +273,17 @@ class AnswerChain:
             withheld=withheld,
             **_common(prepared),
         )
+
+
+def _focused(prepared: Prepared) -> list[Passage]:
+    """The best evidence alone, as short passages: a small model is lost in anything longer (docs/experiments.md)."""
+    chosen: dict[int, list[Window]] = {}
+    for evidence in prepared.verdict.evidence[:FOCUS_WINDOWS]:
+        chosen.setdefault(evidence.window.passage.n, []).append(evidence.window)
+    return [
+        replace(found[0].passage, text="\n".join(w.text for w in sorted(found, key=lambda w: w.position)))
+        for found in chosen.values()
+    ]
 
 
 def _common(prepared: Prepared) -> dict[str, Any]:

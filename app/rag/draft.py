@@ -11,7 +11,7 @@ from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens
 from serving.prompts import NOT_FOUND
 
-MAX_SENTENCES = 6
+MAX_SENTENCES, MAX_SENTENCES_SMALL = 6, 2
 # A true sentence that leans on a passage with far less to say on the question answers something else.
 RELEVANT = 0.6
 _FINAL = re.compile(r"([.!?。！？]*)$")
@@ -22,6 +22,8 @@ class Draft:
     """Collects one engine's answer; sources are numbered in the order in which the text cites them.
 
     similarity: cosine of a sentence with texts, or None where the embedder does not know the language.
+    small:      the writer is a small model: held to the passages' own words, and not heard once it has strayed.
+    bare:       a bare answer is wanted, not a sentence.
     """
 
     def __init__(
@@ -30,7 +32,12 @@ class Draft:
         passages: Sequence[Passage],
         evidence: Sequence[Evidence],
         similarity: Similarity | None,
+        *,
+        small: bool = False,
+        bare: bool = False,
     ) -> None:
+        self._small = small
+        self._bare = bare
         self._question = question
         self._passages = passages
         self._scores = {(e.window.passage.n, e.window.position): e.score for e in evidence}
@@ -44,8 +51,10 @@ class Draft:
 
     @property
     def full(self) -> bool:
-        """Whether the answer is long enough; small models do not know when to stop."""
-        return len(self.sentences) >= MAX_SENTENCES
+        """Whether the answer is long enough; a small model is not heard further once it has strayed."""
+        if self._small and self.sentences and self.withheld:
+            return True
+        return len(self.sentences) >= (MAX_SENTENCES_SMALL if self._small else MAX_SENTENCES)
 
     @property
     def text(self) -> str:
@@ -81,17 +90,31 @@ class Draft:
         return shown
 
     def _checked(self, sentence: str) -> Checked:
-        checked = check_sentence(sentence, self._passages, self._question, self._similarity)
+        checked = check_sentence(
+            sentence, self._passages, self._question, self._similarity, verbatim=self._small, bare=self._bare
+        )
         window = checked.window
         if window is None:
             return checked
         if content_tokens(checked.text) <= content_tokens(self._question):
             return Checked(checked.text, withheld="it only repeats the question")
-        if self._scores.get((window.passage.n, window.position), 0.0) < RELEVANT * self._best:
+        if self._relevance(window) < RELEVANT * self._best:
             return Checked(checked.text, withheld="it answers something else")
+        if _names_heading_only(checked.text, window.passage):
+            return Checked(checked.text, withheld="it only names a heading")
         if window.passage not in self.sources and len(self.sources) == MAX_SOURCES:
             return Checked(checked.text, withheld=f"it would need more than {MAX_SOURCES} sources")
         return checked
+
+    def _relevance(self, window: Window) -> float:
+        """Evidence of the window or of a neighbour: a statement often leans on two sentences."""
+        n, position = window.passage.n, window.position
+        return max(self._scores.get((n, near), 0.0) for near in (position - 1, position, position + 1))
+
+    def say(self, text: str) -> str:
+        """Take a sentence that states nothing about the company: it needs no source."""
+        self.sentences.append(text)
+        return text
 
     def _keep(self, text: str, passage: Passage) -> str:
         if passage not in self.sources:
@@ -100,3 +123,7 @@ class Draft:
         sentence = _FINAL.sub(lambda end: mark + end.group(1), text, count=1)
         self.sentences.append(sentence)
         return sentence
+
+
+def _names_heading_only(text: str, passage: Passage) -> bool:
+    return content_tokens(text) <= content_tokens("\n".join((passage.title, *passage.heading_path)))

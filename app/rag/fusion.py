@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.index.base import Hit, LegHits
 
@@ -44,6 +44,20 @@ def fuse(legs: LegHits) -> list[Fused]:
         for key, hit in hits.items()
     ]
     return sorted(fused, key=lambda f: (-f.score, f.hit.id))
+
+
+def merge(rankings: Sequence[Sequence[Fused]]) -> list[Fused]:
+    """Rankings of several wordings of one question as one, by mean score; the first ranking's leg scores are kept."""
+    if len(rankings) == 1:
+        return list(rankings[0])
+    total: dict[str, float] = {}
+    first: dict[str, Fused] = {}
+    for ranking in rankings:
+        for fused in ranking:
+            total[fused.hit.id] = total.get(fused.hit.id, 0.0) + fused.score
+            first.setdefault(fused.hit.id, fused)
+    merged = [replace(fused, score=total[key] / len(rankings)) for key, fused in first.items()]
+    return sorted(merged, key=lambda f: (-f.score, f.hit.id))
 
 
 def dense_weight(legs: LegHits) -> float:

@@ -1,4 +1,4 @@
-"""What a customer reads when the files do not hold the answer, in the customer's language."""
+"""What a customer reads when the files do not hold the answer, or may not, in the customer's language."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ _REFUSALS = {
     "tr": "Belgelerimizde bununla ilgili bir bilgi bulamadım ve tahmin yürütmek istemem. Sorunuzu bir çalışanımıza ileteyim mi?",
     "ar": "لم أجد ذلك في مستنداتنا ولا أود التخمين. هل أحوّل سؤالك إلى أحد الزملاء؟",
 }
+
+
+_CLOSEST = {
+    "en": "I am not certain that this answers your question. The closest passage in our documents says:",
+    "zh": "我不确定这是否回答了您的问题。我们的资料里最接近的内容是：",
+}
+
+
+def closest(language: str) -> str:
+    """What stands before a quote that may miss the question."""
+    return _CLOSEST.get(language, _CLOSEST["en"])
 
 
 def refusal(language: str) -> str:

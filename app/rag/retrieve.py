@@ -13,7 +13,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from app.rag.fusion import Fused, fuse
+from app.rag.fusion import Fused, fuse, merge
+from app.rag.question import question_parts
 from ingest.catalog import KnowledgeBase
 from ingest.embed import Embedder
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
@@ -59,17 +60,20 @@ class HybridSearch:
     def search(self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC) -> Retrieved:
         """Passages for a standalone question, best first; only live versions that the principal may see."""
         language = detect_language(question)
-        clock = time.perf_counter()
         # A leg whose model does not know the language would vote at random.
-        dense = self._embedder.embed_query(question) if self._embedder.knows(language) else None
-        embedded = time.perf_counter()
-        found = self._index.search(
-            kb.id, dense=dense, sparse=self._sparse.encode_query(question), principal=principal, limit=LEG_LIMIT
-        )
-        legs = self._live(found)
-        fused = fuse(legs)
-        done = time.perf_counter()
-        return Retrieved(fused, legs, language, {"embed": 1e3 * (embedded - clock), "search": 1e3 * (done - embedded)})
+        knows = self._embedder.knows(language)
+        timings = {"embed": 0.0, "search": 0.0}
+        found: list[LegHits] = []
+        for wording in (question, *question_parts(question)):
+            clock = time.perf_counter()
+            dense = self._embedder.embed_query(wording) if knows else None
+            embedded = time.perf_counter()
+            sparse = self._sparse.encode_query(wording)
+            legs = self._index.search(kb.id, dense=dense, sparse=sparse, principal=principal, limit=LEG_LIMIT)
+            found.append(self._live(legs))
+            timings["embed"] += 1e3 * (embedded - clock)
+            timings["search"] += 1e3 * (time.perf_counter() - embedded)
+        return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings)
 
     def _live(self, legs: LegHits) -> LegHits:
         live = self._catalog.live_among({writing_of(hit.payload) for hit in (*legs.dense, *legs.sparse)})

@@ -55,6 +55,11 @@ class Blocks:
             self._flush_code()
             self._items.append(f"{'  ' * depth}{mark} {line}")
 
+    def continue_item(self, text: str) -> None:
+        """A further line of the item that was read last."""
+        if self._items:
+            self._items[-1] += " " + " ".join(text.split())
+
     def code_line(self, text: str) -> None:
         """A line of code; neighbouring lines are one block."""
         self._flush_items()

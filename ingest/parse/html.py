@@ -220,10 +220,9 @@ def _mark_definitions(root: HtmlElement) -> None:
 def _part_at_double_breaks(root: HtmlElement) -> None:
     """Two line breaks in a row are how old pages begin a paragraph."""
     for line_break in list(root.iter("br")):
-        following = line_break.getnext()
-        if following is not None and following.tag == "br" and not (line_break.tail or "").strip():
-            # An empty paragraph ends the one before and begins another.
-            line_break.tag = "p"
+        before = line_break.getprevious()
+        if before is not None and before.tag == "br" and not (before.tail or "").strip():
+            line_break.tail = f"{mark('P')}{line_break.tail or ''}"
 
 
 def _mark_blocks(root: HtmlElement) -> None:

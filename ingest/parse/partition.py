@@ -74,10 +74,14 @@ def _import_thinc_without_torch() -> None:
 class MarkedReader:
     """Reads what a partitioner made of a marked document into Blocks."""
 
-    def __init__(self, blocks: Blocks, tables: list[tuple[Table | None, str]], codes: list[str]) -> None:
+    def __init__(
+        self, blocks: Blocks, tables: list[tuple[Table | None, str]], codes: list[str], numbered: bool = False
+    ) -> None:
         self._blocks = blocks
         self._tables = tables
         self._codes = codes
+        # unstructured puts the number that Word draws ("2.3.") before the text, and so before our mark.
+        self._numbered = numbered
 
     def read(self, elements: Iterable[Any]) -> None:
         """Add every element of the partitioner's answer."""
@@ -86,7 +90,7 @@ class MarkedReader:
 
     def text(self, text: str) -> None:
         """Add one text; the partitioner may join what we marked apart, so it may hold several marks."""
-        for kind, value, piece in _pieces(text):
+        for kind, value, piece in _pieces(text, self._numbered):
             self._piece(kind, value, piece)
 
     def _piece(self, kind: str, value: str, text: str) -> None:
@@ -110,13 +114,13 @@ class MarkedReader:
             self._blocks.paragraph(text)
 
 
-def _pieces(text: str) -> Iterable[tuple[str, str, str]]:
-    """(kind, value, text) for each mark, the text before the first one put after it: it is a number."""
+def _pieces(text: str, numbered: bool) -> Iterable[tuple[str, str, str]]:
+    """(kind, value, text) for each mark; where ``numbered``, what stands before the first mark is its number."""
     head, *marked = text.split(_OPEN)
-    if not marked:
+    number = f"{head.strip()} " if numbered and marked and head.strip() else ""
+    if head and not number:
         yield "", "", head
-        return
-    for i, part in enumerate(marked):
+    for part in marked:
         label, _, rest = part.partition(_CLOSE)
-        number = head.strip() if i == 0 else ""
-        yield label[:1], label[1:], f"{number} {rest}" if number else rest
+        yield label[:1], label[1:], number + rest
+        number = ""

@@ -1,8 +1,8 @@
 """Tables with ruling lines on a PDF page.
 
 The lines are read with pdfium and put together to cells by pdfplumber's own functions. Opening the page with pdfplumber
-itself gave the same cells at a twentieth of the speed, since it reads every letter again, in Python; and the letters
-pdfium reads are better spaced.
+itself found the same cells seven times slower, since it reads every letter again, in Python, and spaced some of them
+("0 3 / 2 5") where pdfium does not.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ empty but for its corner, and a blank row cuts a table in two; so the cells are 
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def parse_xlsx(path: Path, name: str) -> ParsedDocument:
     with python_warnings.catch_warnings():
         # openpyxl warns about what it will not write back (styles, validations); we only read.
         python_warnings.simplefilter("ignore")
-        workbook = openpyxl.load_workbook(str(path), data_only=True)
+        # Read as a stream: stored files have no suffix, and openpyxl judges a path by it.
+        workbook = openpyxl.load_workbook(BytesIO(path.read_bytes()), data_only=True)
     blocks = Blocks()
     warnings = []
     try:

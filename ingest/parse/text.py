@@ -18,7 +18,9 @@ _CHAPTER = re.compile(
     r"第[0-9一二三四五六七八九十百零]+[章节篇部卷回](?:\s|$|[：:])|(?:chapter|part|section)\s+[\divxlc]+\b", re.I
 )
 _HASHES = re.compile(r"(#{1,6})\s+(\S.*)")
+_UNDERLINE = re.compile(r"[=\-~]{3,}")
 _LONGEST_HEADING = 80
+_SENTENCE_ENDS = (".", "。", "!", "！", "?", "？", ",", "，", ":", "：", ";", "；")
 # A line longer than this was not wrapped by hand: it is a paragraph of its own.
 _LONGEST_WRAPPED_LINE = 100
 _CJK_END = re.compile(r"[\u3000-\u9fff\uff00-\uffef]$")
@@ -28,9 +30,18 @@ _LARGEST_CELL = 16 * 1024 * 1024
 def parse_text(path: Path, name: str) -> ParsedDocument:
     """Plain text: blank lines part paragraphs, marked lines are lists, chapter lines are headings."""
     blocks = Blocks()
-    for block in re.split(r"\n[ \t\u3000]*\n", decode(path.read_bytes(), name)):
+    text = decode(path.read_bytes(), name)
+    for block in re.split(r"\n[ \t\u3000]*\n", text):
         _read_block([line.rstrip() for line in block.split("\n") if line.strip()], blocks)
-    return ParsedDocument("txt", blocks.elements())
+    return ParsedDocument("txt", blocks.elements(), _title(text))
+
+
+def _title(text: str) -> str:
+    """The lines before the first blank line, where they are few and short and end no sentence."""
+    head, blank, _ = text.strip().partition("\n\n")
+    lines = [line.strip() for line in head.split("\n") if not _UNDERLINE.fullmatch(line.strip())]
+    plain = all(len(line) <= _LONGEST_HEADING and not line.endswith(_SENTENCE_ENDS) for line in lines)
+    return " ".join(lines) if blank and plain and len(lines) <= 3 and not list_mark(lines[0]) else ""
 
 
 def parse_csv(path: Path, name: str) -> ParsedDocument:
@@ -91,8 +102,22 @@ def _read_block(lines: list[str], blocks: Blocks) -> None:
     if len(lines) == 1 and _is_heading(lines[0].strip(), blocks):
         return
     paragraph: list[str] = []
-    for line in lines:
+    item = False
+    for position, line in enumerate(lines):
+        following = lines[position + 1] if position + 1 < len(lines) else ""
+        if _UNDERLINE.fullmatch(following) and len(line) <= _LONGEST_HEADING:
+            _end_paragraph(paragraph, blocks)
+            blocks.heading(line.strip(), 1 if following[0] == "=" else 2)
+            item = False
+            continue
+        if position and _UNDERLINE.fullmatch(line):
+            continue
         mark = list_mark(line.strip())
+        if item and not mark and line[0].isspace():
+            # An indented line goes on with the item above it.
+            blocks.continue_item(line.strip())
+            continue
+        item = bool(mark)
         if mark or len(line) > _LONGEST_WRAPPED_LINE:
             _end_paragraph(paragraph, blocks)
         if mark:

@@ -41,7 +41,7 @@ def parse_docx(path: Path, name: str) -> ParsedDocument:
     _mark_paragraphs(document)
     blocks = Blocks()
     tables: list[tuple[Table | None, str]] = []
-    reader = MarkedReader(blocks, tables, [])
+    reader = MarkedReader(blocks, tables, [], numbered=True)
     for element in _partitioned(document):
         category = element.category
         if category == "Table":

@@ -1,0 +1,30 @@
+"""What can be told of a question from its words. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.chunk import split_sentences
+from serving.passages import content_tokens
+
+_ASKS = (
+    r"(?:do|does|did|can|could|will|would|is|are|was|were|may|must|should|shall|have|has|what|which|who|whose|when|where|"
+    r"why|how)\b"
+)
+_CLAUSE = re.compile(rf"[,;]?\s+(?:and|but|or)\s+(?={_ASKS})|[,;]\s+(?={_ASKS})", re.IGNORECASE)
+_QUESTION = re.compile(rf"{_ASKS}|.*[?？]\s*$|.*[吗呢么]\s*$", re.IGNORECASE)
+_MAX_PARTS = 2
+_ENOUGH_WORDS = 1
+
+
+def question_parts(question: str) -> list[str]:
+    """The questions inside a message that tells a story first or asks two things; none when it asks one thing only.
+
+    "I bought it second-hand. Does the guarantee still hold?" is about the guarantee: searched for as a whole, the
+    story drowns the question.
+    """
+    parts = [part for sentence in split_sentences(question) for part in _CLAUSE.split(sentence)]
+    if len(parts) < 2:
+        return []
+    asking = [part for part in parts if _QUESTION.match(part) and len(content_tokens(part)) >= _ENOUGH_WORDS]
+    return asking[:_MAX_PARTS]
