@@ -31,6 +31,8 @@ _UNITS = (
 )
 _MEASURE = re.compile(rf"([£$€¥])?\s?(\d+(?:[.,]\d+)*)\s?-?\s?({_UNITS})?(?![a-z])", re.IGNORECASE)
 _NAME = re.compile(r"(?<![.!?。！？:]\s)(?<!^)\b[A-Z][a-z]{2,}\b")
+# A code names a product: letters and digits together.
+_PRODUCT = re.compile(r"(?=.*[a-z])(?=.*\d)")
 _SAME_UNIT = {
     "percent": "%",
     "min": "minute",
@@ -126,9 +128,7 @@ def check_sentence(
         recall = _recall(words, window)
         if recall < RECALL_WITH_SIMILARITY:
             break
-        problem = _contradiction(text, window, question)
-        if verbatim and not problem and not own_words <= content_tokens(window.context):
-            problem = "it has words of its own"
+        problem = _contradiction(text, window, question) or (verbatim and _strays(text, own_words, window)) or ""
         if problem:
             reason = problem
         elif recall >= RECALL_ENOUGH or (
@@ -155,6 +155,12 @@ def _contradiction(text: str, window: Window, question: str) -> str:
     missing = set(codes(text)) - set(codes(window.context))
     if missing:
         return f"{', '.join(sorted(missing))} does not stand there"
+    here = {code for code in codes(window.text) if _PRODUCT.match(code)}
+    other = {code for code in codes(text) if _PRODUCT.match(code)} - here
+    if here and other:
+        return f"it speaks of {', '.join(sorted(here))}, not of {', '.join(sorted(other))}"
+    if window.is_row and (elsewhere := _words_of_other_rows(window) & content_tokens(text)):
+        return f"{len(elsewhere)} of its words stand in another row"
     known = _measures(window.context)
     for number, unit in _measures(text):
         units = {u for n, u in known if n == number}
@@ -169,6 +175,18 @@ def _contradiction(text: str, window: Window, question: str) -> str:
     return ""
 
 
+def _strays(text: str, own_words: frozenset[int], window: Window) -> str:
+    """Why a writer that must keep to the window has not; "" when it has.
+
+    Numbers must stand in the sentence or row itself: taken from a neighbour they belong to something else.
+    """
+    if not own_words <= content_tokens(window.context):
+        return "it has words of its own"
+    head = "\n".join((window.passage.title, *window.passage.heading_path))
+    astray = {code for code in codes(text) if not _PRODUCT.match(code)} - set(codes(f"{head}\n{window.text}"))
+    return f"{', '.join(sorted(astray))} stands in another sentence" if astray else ""
+
+
 def _measures(text: str) -> set[tuple[str, str]]:
     found = set()
     for currency, number, unit in _MEASURE.findall(unicodedata.normalize("NFKC", text)):
@@ -177,6 +195,13 @@ def _measures(text: str) -> set[tuple[str, str]]:
         singular = unit[:-1] if len(unit) > 2 and unit.endswith("s") else unit
         found.add((number.replace(",", ""), _SAME_UNIT.get(singular, singular)))
     return found
+
+
+def _words_of_other_rows(window: Window) -> frozenset[int]:
+    """Words that set the other rows of the same table apart from this one."""
+    rows = [w.text for w in windows(window.passage) if w.is_row and w.position != window.position]
+    others = frozenset(token for row in rows for token in content_tokens(row))
+    return others - content_tokens(window.context)
 
 
 def _polarity(text: str) -> bool:

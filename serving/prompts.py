@@ -28,6 +28,8 @@ _SYSTEM: dict[Style, str] = {
         f"If the passages do not hold the answer, write {NOT_FOUND}."
     ),
 }
+# A model of 135 million parameters follows one instruction, not five (docs/experiments.md).
+_BRIEF = "Answer the customer's question in one full sentence, using only the passages. Copy the facts exactly."
 _CONDENSE = (
     "Rewrite the customer's last message as one question that can be understood without the conversation. "
     "Keep its language, names and numbers. Write the question only."
@@ -46,16 +48,19 @@ def render_answer(
     passages: Sequence[Passage],
     *,
     style: Style = "sentence",
+    brief: bool = False,
     budget: int = 800,
     count_tokens: Callable[[str], int] = lambda text: len(text) // 3,
 ) -> list[Message]:
     """The prompt that asks for an answer from passages.
 
+    brief:  the short instruction, for a small model in the style ``sentence``.
     budget: tokens that system message, passages and question may have together; passages that do not fit are left
             out from the last one on, and the first is cut if it alone is too long.
     """
+    system = _BRIEF if brief and style == "sentence" else _SYSTEM[style]
     tail = f"Question: {question}"
-    room = budget - count_tokens(_SYSTEM[style]) - count_tokens(tail)
+    room = budget - count_tokens(system) - count_tokens(tail)
     blocks: list[str] = []
     for passage in passages:
         block = render_passage(passage)
@@ -67,7 +72,7 @@ def render_answer(
             break
         blocks.append(block)
         room -= cost
-    return [Message("system", _SYSTEM[style]), Message("user", "\n\n".join([*blocks, tail]))]
+    return [Message("system", system), Message("user", "\n\n".join([*blocks, tail]))]
 
 
 def render_passage(passage: Passage) -> str:

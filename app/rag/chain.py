@@ -199,6 +199,7 @@ class AnswerChain:
             prepared.standalone,
             _focused(prepared) if engine.small else prepared.passages,
             style=ask.style,
+            brief=engine.small,
             budget=engine.context,
             count_tokens=engine.count_tokens,
         )

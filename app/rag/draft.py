@@ -98,6 +98,8 @@ class Draft:
             return checked
         if content_tokens(checked.text) <= content_tokens(self._question):
             return Checked(checked.text, withheld="it only repeats the question")
+        if self._small and self._known_words(self._question) - content_tokens(window.context):
+            return Checked(checked.text, withheld="it leaves out a part of the question")
         if self._relevance(window) < RELEVANT * self._best:
             return Checked(checked.text, withheld="it answers something else")
         if _names_heading_only(checked.text, window.passage):
@@ -105,6 +107,11 @@ class Draft:
         if window.passage not in self.sources and len(self.sources) == MAX_SOURCES:
             return Checked(checked.text, withheld=f"it would need more than {MAX_SOURCES} sources")
         return checked
+
+    def _known_words(self, text: str) -> frozenset[int]:
+        """Words of a text that the passages know; the rest is the customer's way to put it."""
+        known = (content_tokens("\n".join((p.title, *p.heading_path, p.text))) for p in self._passages)
+        return content_tokens(text) & frozenset().union(*known)
 
     def _relevance(self, window: Window) -> float:
         """Evidence of the window or of a neighbour: a statement often leans on two sentences."""
