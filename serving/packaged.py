@@ -7,7 +7,9 @@ Loaded once, generation in a thread of its own, streamed, stoppable. The GGUF fi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
+import io
 import logging
 import shutil
 import threading
@@ -100,8 +102,10 @@ class PackagedModel:
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
         source = _package_folder()
-        log.info("converting the packaged model into %s (once)", target)
-        read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
+        log.warning("preparing the packaged model in %s: once, about half a minute", target)
+        # The reader draws a progress bar of its own over everything else on the terminal.
+        with contextlib.redirect_stderr(io.StringIO()):
+            read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
         rebuilt = AutoModelForCausalLM.from_config(read.config)
         rebuilt.load_state_dict(read.state_dict())
         rebuilt.generation_config = read.generation_config

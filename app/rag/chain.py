@@ -169,10 +169,11 @@ class AnswerChain:
                 withheld += tuple(draft.withheld)
                 # A pinned engine that fails is an error. One that was not fit for the question, or wrote nothing that
                 # holds, has not failed: the answer contract says what comes then.
-                if pin is not None and not isinstance(exc, NothingSupported | ThinEvidence | WrongLanguage):
+                unfit = isinstance(exc, NothingSupported | ThinEvidence | WrongLanguage)
+                if pin is not None and not unfit:
                     raise
                 falls.append(Fall(engine.name, exc.reason, str(exc)))
-                log.warning("engine %s fell: %s", engine.name, exc)
+                log.log(logging.INFO if unfit else logging.WARNING, "engine %s fell: %s", engine.name, exc)
                 if draft.sentences:
                     yield Retracted(falls[-1])
                 continue

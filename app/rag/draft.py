@@ -14,6 +14,8 @@ from serving.prompts import NOT_FOUND
 MAX_SENTENCES, MAX_SENTENCES_SMALL = 6, 2
 # A true sentence that leans on a passage with far less to say on the question answers something else.
 RELEVANT = 0.6
+# Share of the question's words that the window behind a small model's sentence must hold.
+COVERED = 0.8
 _FINAL = re.compile(r"([.!?。！？]*)$")
 _ASIAN_END = re.compile(r"[。！？；]$")
 
@@ -98,7 +100,7 @@ class Draft:
             return checked
         if content_tokens(checked.text) <= content_tokens(self._question):
             return Checked(checked.text, withheld="it only repeats the question")
-        if self._small and self._known_words(self._question) - content_tokens(window.context):
+        if self._small and self._leaves_out(window):
             return Checked(checked.text, withheld="it leaves out a part of the question")
         if self._relevance(window) < RELEVANT * self._best:
             return Checked(checked.text, withheld="it answers something else")
@@ -108,10 +110,12 @@ class Draft:
             return Checked(checked.text, withheld=f"it would need more than {MAX_SOURCES} sources")
         return checked
 
-    def _known_words(self, text: str) -> frozenset[int]:
-        """Words of a text that the passages know; the rest is the customer's way to put it."""
+    def _leaves_out(self, window: Window) -> bool:
+        """Whether a word of the question that the passages know, or too many of its words, are not in the window."""
+        asked, held = content_tokens(self._question), content_tokens(window.context)
         known = (content_tokens("\n".join((p.title, *p.heading_path, p.text))) for p in self._passages)
-        return content_tokens(text) & frozenset().union(*known)
+        missing = asked - held
+        return bool(missing & frozenset().union(*known)) or len(missing) > (1 - COVERED) * len(asked)
 
     def _relevance(self, window: Window) -> float:
         """Evidence of the window or of a neighbour: a statement often leans on two sentences."""

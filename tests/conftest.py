@@ -1,0 +1,58 @@
+"""Walls around the tests: no network in unit tests, loopback only in integration tests, an environment of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_socket
+
+TESTS = Path(__file__).parent
+SHARED_DATA = TESTS.parent.parent / "shared" / "data"
+LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+# Read before the environment is cleared: a server that a developer offers to the contract tests.
+QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _is_below(item, "integration"):
+            item.add_marker(pytest.mark.integration)
+        if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
+            item.add_marker(pytest.mark.skip(reason=f"the measuring data is not at {SHARED_DATA}"))
+        if item.get_closest_marker("gpu") and not _has_cuda():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Before the fixtures; pytest-socket itself lifts the walls after each test. Event loops need Unix sockets.
+    if _is_below(item, "unit"):
+        pytest_socket.disable_socket(allow_unix_socket=True)
+    else:
+        pytest_socket.socket_allow_hosts(LOOPBACK + ([QDRANT_HOST] if QDRANT_HOST else []), allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of the test's own; no setting and no .env of the developer reaches it."""
+    for name in [name for name in os.environ if name.startswith("FRONTDESK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("FRONTDESK_HOME", str(folder))
+    return folder
+
+
+def _is_below(item: pytest.Item, folder: str) -> bool:
+    return item.path.is_relative_to(TESTS / folder)
+
+
+def _has_cuda() -> bool:
+    # The driver is asked directly: importing torch would cost every run seconds.
+    try:
+        return ctypes.CDLL("libcuda.so.1").cuInit(0) == 0
+    except OSError:
+        return False
