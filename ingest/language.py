@@ -41,8 +41,8 @@ def detect_language(text: str) -> str:
         return "ja"
     if hangul > han and hangul > words:
         return "ko"
-    # A Han character carries about as much as half a Latin word.
-    if han and han >= words:
+    # Chinese questions are full of Latin names ("AKB48 Team 8 的成员有几人?"); the words between them decide.
+    if han and 2 * han >= words:
         return "zh"
     letters = sum(char.isalpha() for char in sample)
     if not letters:

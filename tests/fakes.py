@@ -14,6 +14,7 @@ import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field
 
 from ingest.embed import ANY_LANGUAGE, Vectors
 from ingest.errors import IndexUnavailable
@@ -137,10 +138,10 @@ def _best(scored: list[tuple[float, Point]], limit: int) -> list[Hit]:
 class ScriptedChatModel(BaseChatModel):
     """A chat model that streams the given pieces, then raises ``error``, hangs, or ends; it keeps what it was asked."""
 
-    pieces: list[str] = []
+    pieces: list[str] = Field(default_factory=list)
     error: Exception | None = None
     hangs: bool = False
-    asked: list[list[BaseMessage]] = []
+    asked: list[list[BaseMessage]] = Field(default_factory=list)
 
     @property
     def _llm_type(self) -> str:
