@@ -26,7 +26,9 @@ COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 def command(*arguments: str, home: Path) -> dict[str, Any]:
     """Run a frontdesk command with --json."""
     environment = {**os.environ, "FRONTDESK_HOME": str(home)}
-    done = subprocess.run([*COMMAND, *arguments, "--json"], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--json"], capture_output=True, text=True, env=environment, check=False
+    )
     if done.returncode not in (0, 1) or not done.stdout:
         sys.exit(f"crashed with {done.returncode}: {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)

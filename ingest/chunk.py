@@ -22,7 +22,7 @@ CountTokens = Callable[[Sequence[str]], list[int]]
 _LATIN_END = re.compile(r"([.!?][\"')\]”’]*)\s+(?=[^a-z\s])")
 _ASIAN_END = re.compile(r"([。！？；][”」』）]*)")
 # A full stop that ends no sentence: after an abbreviation, an initial, or a list number.
-_NO_END = re.compile(
+NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|no|nr|approx|ca|vs|mr|mrs|ms|dr|st|fig|p|pp|tel|max|min|incl|excl|[a-z])|^\s*\d{1,2})\.$",
     re.IGNORECASE,
 )
@@ -75,7 +75,7 @@ def split_sentences(text: str) -> list[str]:
         held = ""
         for part in _marked(" ".join(line.split("\n"))).split("\0"):
             held = f"{held} {part}".strip() if held else part.strip()
-            if held and not _NO_END.search(held):
+            if held and not NO_END.search(held):
                 sentences.append(held)
                 held = ""
         if held:

@@ -16,7 +16,7 @@ _KANA = re.compile(r"[぀-ヿ]")
 _HANGUL = re.compile(r"[가-힯]")
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{2,}")
 # What carries no language: codes, numbers, addresses.
-_NOISE = re.compile(r"https?://\S+|\S+@\S+|\b\w*\d\w*\b")
+_NOISE = re.compile(r"https?://\S+|\S+@\S+|(?<![A-Za-z0-9])[A-Za-z0-9\-]*\d[A-Za-z0-9\-]*")
 
 
 @lru_cache(maxsize=1)
@@ -44,10 +44,9 @@ def detect_language(text: str) -> str:
     # Chinese questions are full of Latin names ("AKB48 Team 8 的成员有几人?"); the words between them decide.
     if han and 2 * han >= words:
         return "zh"
-    letters = sum(char.isalpha() for char in sample)
-    if not letters:
+    if not any(char.isalpha() for char in sample):
         return "und"
     code, probability = _identifier().classify(sample)
-    if words * 2 >= letters / 6 and code != "en" and (probability < 0.9 or words < 3):
-        return "en"
-    return str(code)
+    # Plain letters and few words prove nothing; an accent or an inverted question mark does.
+    unsure = probability < 0.9 or (words < 3 and sample.isascii())
+    return "en" if words and code != "en" and unsure else str(code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,12 @@ class Mismatch:
     document: str
     expected: int
     found: int
+
+
+def title_of_name(name: str) -> str:
+    """A file's name as a title: "returns-policy_2026.pdf" is "returns policy 2026"; "0000123.txt" says nothing."""
+    words = re.sub(r"[\s_\-]+", " ", Path(name).stem).strip()
+    return words if re.search(r"[^\W\d_]{3}|[\u4e00-\u9fff]", words) else ""
 
 
 def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
@@ -156,7 +163,7 @@ class Pipeline:
         report(version.document, "parsing", 0, 1)
         try:
             document = parse(self._files.path(version.content_hash), name=version.document)
-            title = given_title or document.title or Path(version.document).stem
+            title = given_title or document.title or title_of_name(version.document)
             budget = chunk_budget(self._embedder, self._chunk_tokens)
             chunks = chunk_document(document, title, budget, self._embedder.count_tokens)
             if not chunks:

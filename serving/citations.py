@@ -12,13 +12,17 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ingest.chunk import NO_END
 from ingest.sparse import codes
 from serving.passages import Passage, Window, content_tokens, windows
 
 _MARK = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
 _END = re.compile(
-    r"(?:[.!?](?=\s|$)|[。！？]|\n)[\"')\]”’」』）]*(?:\s*[\[【]\s*\d{1,2}(?:\s*[,，、]\s*\d{1,2})*\s*[\]】])*"
+    r"(?:[.!?](?=[\"')\]”’」』）]*(?:\s|$|[\[【]))|[。！？]|\n)[\"')\]”’」』）]*(?:\s*[\[【]\s*\d{1,2}(?:\s*[,，、]\s*\d{1,2})*\s*[\]】])*"
 )
+_NUMBERING = re.compile(r"^[\d.]+\s*")
+# A mark may still follow.
+_MARK_AHEAD = re.compile(r"\s*(?:[\[【][\d\s,，、]*)?")
 _NEGATION_EN = re.compile(
     r"\b(?:not|no|never|none|cannot|without|neither|nor|unable|excluded?|except|unless)\b|n't\b|n’t\b", re.IGNORECASE
 )
@@ -72,13 +76,16 @@ class SentenceBuffer:
         """Add text; returns the sentences that are complete now."""
         self._text += text
         done = []
-        while (match := _END.search(self._text)) and match.end() < len(self._text):
-            rest = self._text[match.end() :]
-            if not rest.strip() or rest.lstrip()[0] in "[【":
-                # More marks may be on their way.
+        start = 0
+        while (match := _END.search(self._text, start)) and match.end() < len(self._text):
+            sentence, rest = self._text[: match.end()], self._text[match.end() :]
+            if _MARK_AHEAD.fullmatch(rest):
                 break
-            done.append(self._text[: match.end()].strip())
-            self._text = rest
+            if NO_END.search(sentence):
+                start = match.end()
+                continue
+            done.append(sentence.strip())
+            self._text, start = rest, 0
         return [sentence for sentence in done if sentence]
 
     def flush(self) -> list[str]:
@@ -152,16 +159,17 @@ def _recall(words: frozenset[int], window: Window) -> float:
 
 def _contradiction(text: str, window: Window, question: str) -> str:
     """Why a window does not support a sentence that uses its words; "" when nothing speaks against it."""
-    missing = set(codes(text)) - set(codes(window.context))
+    told = _told_of(text, window)
+    missing = set(codes(text)) - set(codes(told))
     if missing:
         return f"{', '.join(sorted(missing))} does not stand there"
-    here = {code for code in codes(window.text) if _PRODUCT.match(code)}
-    other = {code for code in codes(text) if _PRODUCT.match(code)} - here
+    here = _products(window.text)
+    other = _products(text) - here
     if here and other:
         return f"it speaks of {', '.join(sorted(here))}, not of {', '.join(sorted(other))}"
     if window.is_row and (elsewhere := _words_of_other_rows(window) & content_tokens(text)):
         return f"{len(elsewhere)} of its words stand in another row"
-    known = _measures(window.context)
+    known = _measures(told)
     for number, unit in _measures(text):
         units = {u for n, u in known if n == number}
         if unit and units and unit not in units:
@@ -170,9 +178,42 @@ def _contradiction(text: str, window: Window, question: str) -> str:
     names = [name for name in _NAME.findall(text) if name.lower() not in source]
     if names:
         return f"{names[0]} is not named there"
-    if _polarity(text) != _polarity(window.text) and _polarity(text) != _polarity(window.context):
-        return "one of the two is negated"
-    return ""
+    return "one of the two is negated" if _is_flipped(text, window) else ""
+
+
+def _told_of(text: str, window: Window) -> str:
+    """The context without neighbours that speak of other products alone: their numbers are not this product's."""
+    asked = _products(text)
+    lines = window.context.split("\n")
+    return "\n".join(line for line in lines if not asked or not (own := _products(line)) or own & asked)
+
+
+def _is_flipped(text: str, window: Window) -> bool:
+    """Whether the text denies what stands there, or affirms what is denied there."""
+    words = content_tokens(text)
+    if window.is_row:
+        # A cell that says "none" denies its own column only.
+        cells = [cell for cell in window.text.split("; ") if _polarity(cell)]
+        return not cells if _polarity(text) else any(content_tokens(cell) & words for cell in cells)
+    if _polarity(text):
+        lines = [*_head(window), *_nearest(words, window)]
+        return not any(_polarity(line) for line in lines)
+    # A heading denies what stands below it only to a text that repeats it: "What is not covered", not "Does not drain".
+    heads = (_NUMBERING.sub("", line) for line in _head(window) if _polarity(line))
+    if any(content_tokens(line) and content_tokens(line) <= words for line in heads):
+        return True
+    return all(_polarity(line) for line in _nearest(words, window))
+
+
+def _head(window: Window) -> tuple[str, ...]:
+    return (window.passage.title, *window.passage.heading_path)
+
+
+def _nearest(words: frozenset[int], window: Window) -> list[str]:
+    """Of a window's text and its neighbours those that hold most of the words: a neighbour's "not" is its own."""
+    lines = window.context.split("\n")[len(_head(window)) :]
+    shared = [len(words & content_tokens(line)) for line in lines]
+    return [line for line, share in zip(lines, shared, strict=True) if share == max(shared)]
 
 
 def _strays(text: str, own_words: frozenset[int], window: Window) -> str:
@@ -182,9 +223,16 @@ def _strays(text: str, own_words: frozenset[int], window: Window) -> str:
     """
     if not own_words <= content_tokens(window.context):
         return "it has words of its own"
-    head = "\n".join((window.passage.title, *window.passage.heading_path))
+    head = "\n".join(_head(window))
     astray = {code for code in codes(text) if not _PRODUCT.match(code)} - set(codes(f"{head}\n{window.text}"))
-    return f"{', '.join(sorted(astray))} stands in another sentence" if astray else ""
+    if astray:
+        return f"{', '.join(sorted(astray))} stands in another sentence"
+    mixed = any(codes(text)) and window.text not in _nearest(content_tokens(text), window)
+    return "its number belongs to another sentence" if mixed else ""
+
+
+def _products(text: str) -> set[str]:
+    return {code for code in codes(text) if _PRODUCT.match(code)}
 
 
 def _measures(text: str) -> set[tuple[str, str]]:

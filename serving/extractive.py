@@ -11,6 +11,8 @@ MAX_QUOTES = 3
 # A further quote must be nearly as good as the first, and say something new.
 NEARLY_AS_GOOD = 0.9
 NEW_WORDS = 0.4
+# Captions and labels are no answers.
+FEWEST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ def extract(evidence: Sequence[Evidence], limit: int = MAX_QUOTES) -> list[Windo
         words = content_tokens(candidate.window.text)
         if chosen and candidate.score < ranked[0].score * NEARLY_AS_GOOD:
             break
-        if not words or (chosen and len(words - seen) < NEW_WORDS * len(words)):
+        if len(words) < FEWEST_WORDS or (chosen and len(words - seen) < NEW_WORDS * len(words)):
             continue
         chosen.append(candidate.window)
         seen |= words
         if len(chosen) == limit:
             break
+    if not chosen and ranked:
+        chosen = [ranked[0].window]
     first = {w.passage.n: i for i, w in reversed(list(enumerate(chosen)))}
     return sorted(chosen, key=lambda w: (first[w.passage.n], w.position))

@@ -102,6 +102,8 @@ def windows(passage: Passage) -> list[Window]:
 
 _RULE = re.compile(r"\|(?:---\|)+")
 _BULLET = re.compile(r"^\s*[-*•]\s+")
+_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+_MOST_ITEMS = 6
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -113,7 +115,7 @@ def _units(text: str) -> list[tuple[str, bool]]:
 
     def flush() -> None:
         for paragraph in "\n".join(prose).split("\n\n"):
-            units.extend((_BULLET.sub("", sentence), False) for sentence in split_sentences(paragraph))
+            units.extend((sentence, False) for sentence in split_sentences(paragraph))
         prose.clear()
 
     for i, line in enumerate(lines):
@@ -128,7 +130,19 @@ def _units(text: str) -> list[tuple[str, bool]]:
             flush()
             units.append((_row_text(header, _cells(line)), True))
     flush()
-    return [(unit, row) for unit, row in units if unit]
+    return [(_with_items(units, i), row) for i, (unit, row) in enumerate(units) if unit]
+
+
+def _with_items(units: list[tuple[str, bool]], position: int) -> str:
+    """A unit without its bullet; one that ends with a colon says nothing without the items that follow it."""
+    text = _BULLET.sub("", units[position][0])
+    items: list[str] = []
+    if text.endswith((":", "：")):
+        for unit, row in units[position + 1 : position + 1 + _MOST_ITEMS]:
+            if row or not _ITEM.match(unit):
+                break
+            items.append(_BULLET.sub("", unit).rstrip(".;；。"))
+    return f"{text} {'; '.join(items)}" if items else text
 
 
 def _cells(line: str) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 # A number by itself: "CH-60" and "2026-02" hold none.
 _NUMBER = r"(?:(?<![\w\-.,:/])\d+(?:[.,:/]\d+)*(?![\-–]?\d)|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half)\b|[一二两三四五六七八九十百千半]+)"
-_TIME_UNIT = r"(?:s|sec|seconds?|min|mins|minutes?|h|hours?|hrs?|days?|nights?|weeks?|months?|years?)\b|个?工作日|秒|分钟|小时|天|日|周|个?星期|个?月|年"
+_TIME_UNIT = r"(?:(?:working|business|calendar) )?(?:s|sec|seconds?|min|mins|minutes?|h|hours?|hrs?|days?|nights?|weeks?|months?|years?)\b|个?工作日|秒|分钟|小时|天|日|周|个?星期|个?月|年"
 _LENGTH_UNIT = r"(?:mm|cm|m|km|metres?|meters?|inch(?:es)?|feet|ft)\b|毫米|厘米|米|公里"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from app.rag.answer import MAX_SOURCES
-from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence
+from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence, strip_marks
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens
 from serving.prompts import NOT_FOUND
@@ -87,7 +87,7 @@ class Draft:
             checked = self._checked(sentence)
             if checked.window is None:
                 self.withheld.append(f"{checked.text} ({checked.withheld})")
-            elif checked.text not in {s.rsplit(" [", 1)[0] for s in self.sentences}:
+            elif checked.text not in {strip_marks(s) for s in self.sentences}:
                 shown.append(self._keep(checked.text, checked.window.passage))
         return shown
 

@@ -15,6 +15,8 @@ from ingest.index.base import Hit, LegHits
 
 # Bounds of the dense leg's weight; chosen on squad2, see docs/experiments.md for what else was tried.
 DENSE_LEAST, DENSE_MOST = 0.2, 0.8
+# Share that the best other chunk of the same document adds.
+SIBLING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,20 @@ def fuse(legs: LegHits) -> list[Fused]:
         )
         for key, hit in hits.items()
     ]
-    return sorted(fused, key=lambda f: (-f.score, f.hit.id))
+    return sorted(_with_siblings(fused), key=lambda f: (-f.score, f.hit.id))
+
+
+def _with_siblings(fused: Sequence[Fused]) -> list[Fused]:
+    """A chunk whose document was found a second time is a little more likely to be right."""
+    best: dict[str, list[float]] = {}
+    for f in fused:
+        best.setdefault(str(f.hit.payload.get("version", f.hit.id)), []).append(f.score)
+    lifted = []
+    for f in fused:
+        first, second, *_ = [*sorted(best[str(f.hit.payload.get("version", f.hit.id))], reverse=True), 0.0]
+        other = second if f.score == first else first
+        lifted.append(replace(f, score=(f.score + SIBLING * other) / (1 + SIBLING)))
+    return lifted
 
 
 def merge(rankings: Sequence[Sequence[Fused]]) -> list[Fused]:

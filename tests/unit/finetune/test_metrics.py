@@ -1,0 +1,38 @@
+"""Retrieval metrics against values computed by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from finetune.metrics import mean, ndcg_at, recall_at, reciprocal_rank_at
+
+# ranking, relevant, k, recall, reciprocal rank, nDCG
+TABLE = [
+    ("abc", {"a"}, 3, 1.0, 1.0, 1.0),
+    ("abc", {"b"}, 3, 1.0, 1 / 2, 1 / math.log2(3)),
+    ("abc", {"c"}, 3, 1.0, 1 / 3, 1 / 2),
+    ("abc", {"c"}, 2, 0.0, 0.0, 0.0),
+    ("abc", {"d"}, 3, 0.0, 0.0, 0.0),
+    ("", {"a"}, 3, 0.0, 0.0, 0.0),
+    ("abc", set(), 3, 0.0, 0.0, 0.0),
+    # Two relevant, one of them found second: 0.6309 / (1 + 0.6309).
+    ("abc", {"b", "z"}, 3, 1.0, 1 / 2, 0.6309297535714575 / 1.6309297535714575),
+    # Both found, first and third: (1 + 0.5) / 1.6309.
+    ("abc", {"a", "c"}, 3, 1.0, 1.0, 1.5 / 1.6309297535714575),
+    # The ideal order holds no more than k documents.
+    ("abc", {"a", "x", "y"}, 1, 1.0, 1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("ranking", "relevant", "k", "recall", "reciprocal", "ndcg"), TABLE)
+def test_metrics(ranking: str, relevant: set[str], k: int, recall: float, reciprocal: float, ndcg: float) -> None:
+    assert recall_at(list(ranking), relevant, k) == recall
+    assert reciprocal_rank_at(list(ranking), relevant, k) == reciprocal
+    assert ndcg_at(list(ranking), relevant, k) == pytest.approx(ndcg)
+
+
+@pytest.mark.parametrize(("values", "expected"), [([], 0.0), ([1.0], 1.0), ([1.0, 0.0, 0.5], 0.5)])
+def test_mean(values: list[float], expected: float) -> None:
+    assert mean(values) == expected

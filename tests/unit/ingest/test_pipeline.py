@@ -1,0 +1,344 @@
+"""A document's life from file to live points, over a real catalog and an index in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog, KnowledgeBase, State
+from ingest.database import open_database
+from ingest.errors import IndexMismatch, NotFound
+from ingest.files import FileStore
+from ingest.index.base import chunk_id
+from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload, chunk_budget
+from ingest.schema import PUBLIC
+from ingest.sparse import SparseEncoder
+from tests.fakes import HashEmbedder, MemoryIndex
+
+
+@dataclass
+class Shop:
+    """Everything that a pipeline works on, and a knowledge base."""
+
+    folder: Path
+    catalog: Catalog
+    files: FileStore
+    index: MemoryIndex
+    embedder: HashEmbedder
+    kb: KnowledgeBase = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kb = self.catalog.create_knowledge_base("shop")
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """A new one each time, as after a restart."""
+        return Pipeline(self.catalog, self.files, self.index, self.embedder, SparseEncoder(), chunk_tokens=64)
+
+    def upload(self, name: str, content: str | bytes, title: str = "") -> Upload:
+        path = self.folder / f"source-{name}"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return Upload(name, path, title)
+
+    def ingest(self, *uploads: Upload) -> list[Ingested]:
+        base = self.catalog.knowledge_base("shop")
+        return list(self.pipeline.ingest(base, uploads))
+
+    def put(self, name: str, content: str) -> Ingested:
+        (result,) = self.ingest(self.upload(name, content))
+        return result
+
+    def texts(self) -> list[str]:
+        """What the index holds, hidden or not."""
+        found = self.index.writings(self.kb.id)
+        return sorted(hit.payload["text"] for pair in found for hit in self.index.points(self.kb.id, *pair))
+
+    def answers(self, question: str) -> list[str]:
+        """What a customer could be shown: live in the index, and live by the catalog."""
+        vector = self.embedder.embed_query(question)
+        hits = self.index.search(self.kb.id, dense=vector, sparse=None, principal=PUBLIC, limit=50).dense
+        pairs = self.catalog.live_among((h.payload["version"], h.payload["generation"]) for h in hits)
+        return [h.payload["text"] for h in hits if (h.payload["version"], h.payload["generation"]) in pairs]
+
+    def stored(self) -> list[str]:
+        return sorted(path.read_text() for path in (self.folder / "store").rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    engine = open_database(f"sqlite:///{tmp_path / 'catalog.db'}")
+    yield Shop(tmp_path, Catalog(engine), FileStore(tmp_path / "store"), MemoryIndex(), HashEmbedder())
+    engine.dispose()
+
+
+def test_three_uploads_one_of_them_broken(shop: Shop) -> None:
+    results = shop.ingest(
+        shop.upload("a.txt", "Returns take seven days."),
+        shop.upload("b.pdf", b"this is no PDF"),
+        shop.upload("c.md", "# Care\n\nClean the filter.", title="Manual"),
+    )
+    assert {r.document: (r.state, r.chunks) for r in results} == {
+        "a.txt": (State.READY, 1),
+        "b.pdf": (State.FAILED, 0),
+        "c.md": (State.READY, 1),
+    }
+    reason = next(r.reason for r in results if r.document == "b.pdf")
+    assert "not a PDF" in reason
+    assert shop.catalog.document(shop.kb, "b.pdf").latest.reason == reason
+    assert shop.catalog.document(shop.kb, "c.md").title == "Manual"
+    assert shop.texts() == ["Clean the filter.", "Returns take seven days."]
+    assert shop.answers("filter")[0] == "Clean the filter."
+    assert shop.catalog.purges() == []
+
+
+def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
+    shop.put("c.md", "# Care\n\n## Filter\n\nClean it.\n")
+    (writing,) = shop.index.writings(shop.kb.id)
+    (hit,) = shop.index.points(shop.kb.id, *writing)
+    version = shop.catalog.document(shop.kb, "c.md").latest
+    assert hit.id == chunk_id(version.id, 0)
+    assert {key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "pages", "sheet")} == {
+        "tenant": "default",
+        "acl": ["public"],
+        "document": "c.md",
+        "title": "Care",
+        "version": version.id,
+        "generation": 1,
+        "live": 1,
+        "ordinal": 0,
+        "text": "Clean it.",
+        "heading_path": ["Care", "Filter"],
+        "language": "en",
+        "tokens": 2,
+    }
+
+
+def test_the_same_bytes_again_change_nothing(shop: Shop) -> None:
+    shop.put("a.txt", "Returns take seven days.")
+    again = shop.put("a.txt", "Returns take seven days.")
+    assert (again.state, again.unchanged, again.chunks) == (State.READY, True, 1)
+    assert shop.catalog.document(shop.kb, "a.txt").latest.generation == 1
+
+
+def test_a_changed_file_replaces_the_old_version_and_no_old_point_stays(shop: Shop) -> None:
+    for content in ("Returns take seven days.", "Returns take ten days.", "Returns take seven days."):
+        assert shop.put("a.txt", content).state is State.READY
+        assert shop.texts() == [content] == shop.answers("returns")
+        assert shop.stored() == [content]
+    assert shop.catalog.purges() == []
+
+
+def test_a_new_version_that_cannot_be_read_leaves_the_old_one_answering(shop: Shop) -> None:
+    shop.put("a.txt", "Returns take seven days.")
+    assert shop.put("a.txt", "  ").state is State.FAILED
+    assert shop.answers("returns") == ["Returns take seven days."]
+    assert not shop.catalog.document(shop.kb, "a.txt").latest.live
+
+
+def test_delete_leaves_no_point_and_no_file(shop: Shop) -> None:
+    shop.put("a.txt", "Returns take seven days.")
+    shop.put("b.txt", "Open on Sundays.")
+    shop.pipeline.delete(shop.kb, "a.txt")
+    assert shop.texts() == ["Open on Sundays."] == shop.stored()
+    with pytest.raises(NotFound):
+        shop.pipeline.delete(shop.kb, "a.txt")
+
+
+def test_a_file_that_two_documents_share_stays_until_both_are_gone(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    shop.put("b.txt", "Open on Sundays.")
+    shop.pipeline.delete(shop.kb, "a.txt")
+    assert shop.stored() == ["Open on Sundays."]
+    assert shop.answers("sundays") == ["Open on Sundays."]
+    shop.pipeline.delete(shop.kb, "b.txt")
+    assert shop.stored() == []
+
+
+def test_delete_a_knowledge_base(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    shop.pipeline.delete_knowledge_base(shop.catalog.knowledge_base("shop"))
+    assert (shop.texts(), shop.stored(), shop.catalog.purges()) == ([], [], [])
+
+
+def test_an_index_that_fails_in_the_middle(shop: Shop) -> None:
+    shop.put("a.txt", "Returns take seven days.")
+    shop.index.fails_after = 1  # the first window is written, the second is not
+    long = "\n\n".join(f"# Heading {i}\n\nReturns of kind {i} take ten days." for i in range(WINDOW + 10))
+    results = shop.ingest(shop.upload("a.txt", "# A\n\nReturns take ten days."), shop.upload("b.md", long))
+    assert [(r.document, r.state, r.reason) for r in results] == [
+        (name, State.FAILED, "the index has gone away") for name in ("a.txt", "b.md")
+    ]
+    assert shop.texts() == ["Returns take seven days."] == shop.answers("returns")
+    shop.index.fails_after = None
+    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.txt", "b.md"])] == [State.READY, State.READY]
+    assert len(shop.texts()) == WINDOW + 11
+
+
+class ForgetfulIndex(MemoryIndex):
+    """Takes points and loses one of each call."""
+
+    def upsert(self, knowledge_base: str, points: list) -> None:  # type: ignore[type-arg]
+        super().upsert(knowledge_base, points[:-1])
+
+
+def test_points_are_counted_before_they_go_live(shop: Shop) -> None:
+    shop.index = ForgetfulIndex()
+    result = shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
+    assert (result.state, result.reason) == (State.FAILED, "the index holds 1 of its 2 chunks; ingest the file again")
+    assert shop.texts() == []
+
+
+def abandon(shop: Shop, *uploads: Upload) -> None:
+    """The process dies once the first result of a batch is out: what follows is never run."""
+    run = shop.pipeline.ingest(shop.kb, uploads)
+    next(run)
+    run.close()
+
+
+def test_recover_after_a_crash_between_two_documents_of_a_batch(shop: Shop) -> None:
+    shop.put("b.txt", "Open on Sundays.")
+    abandon(shop, shop.upload("a.txt", "Returns take ten days."), shop.upload("b.txt", "Closed on Sundays."))
+    assert shop.texts() == ["Closed on Sundays.", "Open on Sundays.", "Returns take ten days."]
+    assert [v.document for v in shop.pipeline.recover()] == ["b.txt"]
+    latest = shop.catalog.document(shop.kb, "b.txt").latest
+    assert (latest.state, latest.reason) == (State.FAILED, INTERRUPTED)
+    assert shop.texts() == ["Open on Sundays.", "Returns take ten days."]
+    assert shop.answers("sundays")[0] == "Open on Sundays."
+    assert shop.pipeline.recover() == []
+
+
+@pytest.mark.parametrize("state", [State.RECEIVED, State.PARSING, State.EMBEDDING, State.INDEXING])
+def test_recover_from_each_stage(shop: Shop, state: State) -> None:
+    path = shop.upload("a.txt", "Returns take ten days.").path
+    content_hash, size = shop.files.add(path)
+    version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, "fp", size)
+    assert version is not None
+    shop.catalog.set_state([version], state)
+    (shop.folder / "store" / "tmphalfcopy").write_text("half")
+    assert [v.id for v in shop.pipeline.recover()] == [version.id]
+    assert shop.catalog.document(shop.kb, "a.txt").latest.reason == INTERRUPTED
+    # The bytes were accepted: they wait for another try; the half copy does not.
+    assert shop.stored() == ["Returns take ten days."]
+    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.txt"])] == [State.READY]
+
+
+def test_recover_finishes_deletions(shop: Shop) -> None:
+    shop.put("a.txt", "Returns take ten days.")
+    shop.catalog.delete_document(shop.kb, "a.txt")  # and the process dies before the points are deleted
+    shop.pipeline.recover()
+    assert (shop.texts(), shop.stored(), shop.catalog.purges()) == ([], [], [])
+
+
+def test_verify_finds_nothing_wrong(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    assert shop.pipeline.verify(shop.kb) == []
+    assert shop.answers("sundays") == ["Open on Sundays."]
+
+
+def test_verify_fails_documents_that_lost_points(shop: Shop) -> None:
+    shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
+    shop.put("b.txt", "Open on Sundays.")
+    version = shop.catalog.document(shop.kb, "a.md").latest
+    shop.index.delete(shop.kb.id, version.id, version.generation)
+    assert shop.pipeline.verify(shop.kb) == [Mismatch("a.md", 2, 0)]
+    latest = shop.catalog.document(shop.kb, "a.md").latest
+    assert (latest.state, latest.live, latest.reason) == (State.FAILED, False, "the index held 0 of its 2 chunks")
+    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.md"])] == [State.READY]
+    assert shop.pipeline.verify(shop.kb) == []
+    assert shop.texts() == ["Open on Sundays.", "one", "two"]
+
+
+def test_verify_deletes_points_that_nobody_owns(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    # A catalog that was restored from an older copy does not know what was written since.
+    other = shop.catalog.create_knowledge_base("other")
+    list(shop.pipeline.ingest(other, [shop.upload("x.txt", "Nobody's.")]))
+    ((version, generation),) = shop.index.writings(other.id)
+    stray = next(iter(shop.index._spaces[other.id].values()))
+    shop.index.upsert(shop.kb.id, [stray])
+    assert shop.pipeline.verify(shop.kb) == [Mismatch("", 0, 1)]
+    assert shop.texts() == ["Open on Sundays."]
+    assert shop.index.count(other.id, version, generation) == 1
+
+
+def test_another_embedder_is_refused(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    shop.embedder = HashEmbedder(name="other")
+    with pytest.raises(
+        IndexMismatch, match=r"'shop' was indexed with 'hash' \(256 dimensions\).*FRONTDESK_EMBEDDING_MODEL"
+    ):
+        shop.put("b.txt", "Closed on Mondays.")
+    shop.embedder = HashEmbedder(size=128)
+    with pytest.raises(IndexMismatch, match=r"\(128\)"):
+        shop.put("b.txt", "Closed on Mondays.")
+
+
+def test_another_pipeline_writes_unchanged_files_again(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    shop.embedder = HashEmbedder(max_tokens=32)
+    result = shop.put("a.txt", "Open on Sundays.")
+    assert (result.state, result.unchanged) == (State.READY, False)
+    assert shop.texts() == ["Open on Sundays."]
+    assert shop.catalog.knowledge_base("shop").fingerprint == shop.pipeline.fingerprint
+
+
+@pytest.mark.parametrize(("setting", "model", "budget"), [(256, 512, 254), (256, 128, 126)])
+def test_the_budget_is_no_more_than_the_model_reads(setting: int, model: int, budget: int) -> None:
+    assert chunk_budget(HashEmbedder(max_tokens=model), setting) == budget
+
+
+def test_chunks_in_a_language_that_the_embedder_does_not_know_have_no_vector(shop: Shop) -> None:
+    shop.embedder = HashEmbedder(languages=("en",))
+    shop.put("a.md", "# Warranty\n\nTwo years.\n\n# 保修\n\n保修期为两年。\n\n# 123\n\n456")
+    vector, encoder = shop.embedder.embed_query("保修期"), SparseEncoder()
+    found = shop.index.search(shop.kb.id, dense=vector, sparse=None, principal=PUBLIC, limit=9).dense
+    # "und" may mean anything: a vector does no harm there.
+    assert sorted(hit.payload["language"] for hit in found) == ["en", "und"]
+    words = shop.index.search(
+        shop.kb.id, dense=None, sparse=encoder.encode_query("保修期"), principal=PUBLIC, limit=9
+    ).sparse
+    assert [hit.payload["text"] for hit in words] == ["保修期为两年。"]
+
+
+class CountingIndex(MemoryIndex):
+    """Remembers the size of each upsert."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def upsert(self, knowledge_base: str, points: list) -> None:  # type: ignore[type-arg]
+        self.sizes.append(len(points))
+        super().upsert(knowledge_base, points)
+
+
+def test_neighbouring_documents_share_a_batch_and_none_is_larger_than_the_window(shop: Shop) -> None:
+    shop.index = index = CountingIndex()
+    small = [shop.upload(f"{i}.txt", f"Shop number {i} is open.") for i in range(5)]
+    long = shop.upload("long.md", "\n\n".join(f"# H{i}\n\nLine {i} of many." for i in range(WINDOW + 44)))
+    last = shop.upload("last.txt", "The end.")
+    results = shop.ingest(*small, long, last)
+    assert [r.document for r in results] == [*(f"{i}.txt" for i in range(5)), "long.md", "last.txt"]
+    assert {r.state for r in results} == {State.READY}
+    assert index.sizes == [WINDOW, 49, 1]
+    assert len(shop.texts()) == 5 + WINDOW + 44 + 1
+
+
+def test_a_file_that_cannot_be_copied_costs_one_document(shop: Shop) -> None:
+    results = shop.ingest(Upload("gone.txt", shop.folder / "gone.txt"), shop.upload("a.txt", "Open on Sundays."))
+    assert [(r.document, r.state) for r in results] == [("gone.txt", State.FAILED), ("a.txt", State.READY)]
+    assert "cannot be copied" in results[0].reason
+
+
+def test_progress_names_document_and_stage(shop: Shop) -> None:
+    seen: list[tuple[str, str, int, int]] = []
+    list(shop.pipeline.ingest(shop.kb, [shop.upload("a.txt", "Open.")], lambda *step: seen.append(step)))
+    assert seen == [("a.txt", "parsing", 0, 1), ("a.txt", "embedding", 0, 1)]
+
+
+def test_reprocessing_an_unknown_document(shop: Shop) -> None:
+    with pytest.raises(NotFound, match=r"nowhere\.txt"):
+        list(shop.pipeline.reprocess(shop.kb, ["nowhere.txt"]))
