@@ -91,7 +91,8 @@ def read_questions(dataset: Path) -> list[DatasetQuestion]:
     """
     questions = []
     for number, row in enumerate(_rows(dataset / "questions.jsonl", ("question",)), start=1):
-        relevant = frozenset(map(str, row.get("doc_ids") or [row["doc_id"]] if row.get("doc_id") else []))
+        named = [row["doc_id"]] if row.get("doc_id") else []
+        relevant = frozenset(map(str, [*named, *row.get("doc_ids", [])]))
         if row.get("is_impossible"):
             relevant = frozenset()
         questions.append(DatasetQuestion(str(row.get("qid", number)), str(row["question"]), relevant))
@@ -136,7 +137,10 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
-                row = json.loads(line)
+                try:
+                    row = json.loads(line)
+                except ValueError as exc:
+                    raise DatasetError(f"{path}, line {number}: not JSON ({exc})") from exc
                 missing = [key for key in needed if not isinstance(row, dict) or key not in row]
                 if missing:
                     raise DatasetError(f"{path}, line {number}: no field {missing[0]!r}")
@@ -145,5 +149,5 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
         raise DatasetError(
             f"{path} cannot be read ({exc.strerror}): a dataset is a folder with documents.jsonl and questions.jsonl"
         ) from exc
-    except ValueError as exc:
-        raise DatasetError(f"{path} is not JSON, one object a line: {exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise DatasetError(f"{path} is not UTF-8 text: {exc}") from exc

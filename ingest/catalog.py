@@ -260,12 +260,19 @@ class Catalog:
     ) -> bool:
         """Make a version the live one, in one step; the one it replaces goes on the purge list.
 
-        Returns False, and changes nothing, when a newer generation has taken over meanwhile.
+        Returns False when a newer writing of the document has taken over, or it was deleted meanwhile; the refused
+        version is failed then, and its points go on the purge list.
         """
         with self._session() as session:
             doc = session.get(DocumentRow, version.document_id, with_for_update=True)
             row = session.get(VersionRow, version.id)
             if doc is None or row is None or row.generation != version.generation:
+                return False
+            if doc.live_version_id is not None and doc.live_generation > version.generation:
+                row.state, row.reason = State.FAILED, "a newer upload of this document went live first"
+                session.add(
+                    PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=row.id, generation=version.generation)
+                )
                 return False
             if doc.live_version_id is not None:
                 session.add(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from ingest.language import detect_language
 from ingest.schema import Chunk, Element, ElementKind, ParsedDocument, Table
 
-CHUNKER_VERSION = "structure-1"
+CHUNKER_VERSION = "structure-2"
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 # After Latin punctuation only before white space ("3.5", "FD-200.pdf" stay whole); after Chinese punctuation always.
@@ -29,7 +29,8 @@ NO_END = re.compile(
 # A line break is an end unless the sentence plainly goes on.
 _LINE_END = re.compile(r"\n+(?!\s*[a-z])")
 # Parts that a window may be cut at when even a sentence is too long.
-_SOFT_BREAK = re.compile(r"(?<=[,，、:：;])|\s+")
+_SOFT_BREAK = re.compile(r"(?<=[,，、:：;])(?=\S)|(?<=\s)(?=\S)")
+_CELL = re.compile(r"(?<!\\)\|")
 _MIN_BODY_TOKENS = 48
 
 
@@ -50,6 +51,7 @@ class _Section:
 
     path: tuple[str, ...]
     blocks: list[_Block] = field(default_factory=list)
+    has_subsection: bool = False
 
 
 def chunk_document(document: ParsedDocument, title: str, budget: int, count_tokens: CountTokens) -> list[Chunk]:
@@ -150,7 +152,7 @@ def _merge_introductions(sections: list[_Section], budget: int, count_tokens: Co
     merged: list[_Section] = []
     for section in sections:
         previous = merged[-1] if merged else None
-        if previous is not None and _is_below(section.path, previous.path):
+        if previous is not None and not previous.has_subsection and _is_below(section.path, previous.path):
             cost = sum(block.tokens for block in (*previous.blocks, *section.blocks))
             if cost + count_tokens([" > ".join(section.path)])[0] <= budget // 2:
                 heading = " > ".join(section.path[len(previous.path) :])
@@ -161,7 +163,7 @@ def _merge_introductions(sections: list[_Section], budget: int, count_tokens: Co
                     section.blocks[0].page,
                     section.blocks[0].sheet,
                 )
-                merged[-1] = _Section(previous.path, [*previous.blocks, line, *section.blocks])
+                merged[-1] = _Section(previous.path, [*previous.blocks, line, *section.blocks], has_subsection=True)
                 continue
         merged.append(section)
     return merged
@@ -196,34 +198,53 @@ def _parts(block: _Block, room: int, count_tokens: CountTokens) -> list[str]:
 
 
 def _windows(text: str, room: int, count_tokens: CountTokens) -> Iterator[str]:
-    """Cut a sentence that is too long: at commas and spaces first, between characters last."""
+    """Cut a sentence that is too long: at commas and spaces first, between characters last. No character is lost."""
     parts = [part for part in _SOFT_BREAK.split(text) if part]
     if len(parts) < 2:
         middle = len(text) // 2
         parts = [text[:middle], text[middle:]] if middle else [text]
-    joiner = "" if detect_language(text) in ("zh", "ja") else " "
-    window: list[str] = []
-    for part in parts:
-        tokens = count_tokens([joiner.join([*window, part])])[0]
-        if window and tokens > room:
-            yield joiner.join(window)
-            window = []
-        if len(part) > 1 and not window and count_tokens([part])[0] > room:
+    window, used = "", 0
+    for part, tokens in zip(parts, count_tokens(parts), strict=True):
+        if window and used + tokens > room:
+            yield window.strip()
+            window, used = "", 0
+        if tokens > room and len(part) > 1:
             yield from _windows(part, room, count_tokens)
         else:
-            window.append(part)
-    if window:
-        yield joiner.join(window)
+            window += part
+            used += tokens
+    if window.strip():
+        yield window.strip()
 
 
 def _split_table(block: _Block, room: int, count_tokens: CountTokens) -> Iterator[_Block]:
     lines = block.text.split("\n")
-    rule = next((i for i, line in enumerate(lines[:3]) if line.startswith("|---")), None)
-    # Caption and header are repeated, unless they alone fill the room.
+    rule = next((i for i, line in enumerate(lines) if line.startswith("|---")), None)
+    # Caption and header are repeated, unless they alone fill half of the room.
     head = lines[: rule + 1] if rule is not None else [line for line in lines[:1] if not line.startswith("|")]
+    rows = lines[len(head) :]
+    names = head[-2] if rule is not None else ""
     if head and count_tokens(["\n".join(head)])[0] > room // 2:
         head = []
-    yield from _group(block, lines[len(head) :], "\n", room, count_tokens, prefix=tuple(head))
+    left = room - (count_tokens(["\n".join(head)])[0] if head else 0)
+    fitting: list[str] = []
+    for row, tokens in zip(rows, count_tokens(rows), strict=True):
+        if tokens <= left:
+            fitting.append(row)
+            continue
+        yield from _group(block, fitting, "\n", room, count_tokens, prefix=tuple(head))
+        fitting = []
+        # A row with a page in one cell is read as text, or its tail would never reach the embedder.
+        for piece in _windows(_row_as_text(names, row), room, count_tokens):
+            yield replace(block, text=piece, kind=ElementKind.PARAGRAPH, tokens=count_tokens([piece])[0])
+    yield from _group(block, fitting, "\n", room, count_tokens, prefix=tuple(head))
+
+
+def _row_as_text(header: str, row: str) -> str:
+    names, cells = ([cell.strip() for cell in _CELL.split(line)[1:-1]] for line in (header, row))
+    if len(names) != len(cells):
+        return " ".join(cell for cell in cells if cell)
+    return " ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=True) if cell)
 
 
 def _group(

@@ -214,6 +214,7 @@ class Pipeline:
             warnings=pending.warnings,
         )
         if not published:
+            self._index.delete(kb.id, version.id, version.generation)
             return Ingested(version.document, State.FAILED, "it was uploaded again or deleted meanwhile")
         self._discard_unneeded({v.content_hash for v in self._catalog.versions_of(version.document_id)})
         return Ingested(version.document, State.READY, chunks=expected, warnings=pending.warnings)

@@ -39,6 +39,7 @@ class ChatEngine:
     release:    the release that serves; for an endpoint its model's name.
     context:    tokens that a prompt may have.
     total_s:    seconds from asking to the last token.
+    secret:     the key; kept out of every message, for a server may repeat it in its own.
     small:      a model that answers whatever it is given and does not know when to stop: it is asked on good evidence
                 only, with few passages, and cut off early.
     """
@@ -54,6 +55,7 @@ class ChatEngine:
         count_tokens: Callable[[str], int],
         *,
         small: bool = False,
+        secret: str = "",
     ) -> None:
         self.name = name
         self.small = small
@@ -63,6 +65,7 @@ class ChatEngine:
         self._model = model
         self._languages = frozenset(languages)
         self._total_s = total_s
+        self._secret = secret
 
     def speaks(self, language: str) -> bool:
         """Whether customers can be answered in this language."""
@@ -86,7 +89,7 @@ class ChatEngine:
                 except TimeoutError as exc:
                     raise EngineTimeout(f"the {self.name} engine was not done after {self._total_s:g} s") from exc
                 except Exception as exc:
-                    raise _translated(exc, self.name, begun) from exc
+                    raise _translated(exc, self.name, begun, self._secret) from exc
                 if chunk is None:
                     return
                 begun = True
@@ -103,7 +106,7 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
     """The endpoint that the settings name, or None; no connection is made yet."""
     if not settings.endpoint_url:
         return None
-    import httpx
+    import openai
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
@@ -114,7 +117,7 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
         api_key=settings.endpoint_api_key or SecretStr("none"),
         temperature=0,
         max_completion_tokens=settings.max_new_tokens,
-        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
+        timeout=openai.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
         # The next rung is the retry.
         max_retries=0,
         stream_usage=False,
@@ -128,6 +131,7 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
         settings.endpoint_timeout_s,
         # Their tokenizer is not here: 2 characters a token is on the safe side for Chinese and English.
         lambda text: len(text) // 2,
+        secret=settings.endpoint_api_key.get_secret_value() if settings.endpoint_api_key else "",
     )
 
 
@@ -155,14 +159,15 @@ def _langchain(messages: Sequence[Message]) -> list[BaseMessage]:
     return [kinds[message.role](content=message.content) for message in messages]
 
 
-def _translated(exc: Exception, name: str, begun: bool) -> EngineError:
+def _translated(exc: Exception, name: str, begun: bool, secret: str = "") -> EngineError:
     """A foreign exception as one of ours; what is not known is "broke", never a crash."""
-    import httpx
     import openai
 
     if isinstance(exc, EngineError):
         return exc
-    if isinstance(exc, openai.APITimeoutError | httpx.TimeoutException) and not begun:
+    # While a body is read the client lets its transport's errors through; which transport that is, is its own affair.
+    late = isinstance(exc, openai.APITimeoutError) or type(exc).__name__.endswith("Timeout")
+    if late and not begun:
         return EngineTimeout(
             "the endpoint did not answer in time (FRONTDESK_ENDPOINT_URL, FRONTDESK_ENDPOINT_TIMEOUT_S)"
         )
@@ -177,9 +182,10 @@ def _translated(exc: Exception, name: str, begun: bool) -> EngineError:
     if isinstance(exc, openai.APIStatusError) and exc.status_code >= 500 and not begun:
         return EngineAway(f"the endpoint is not ready (HTTP {exc.status_code})")
     return EngineBroke(
-        f"the {name} engine failed {'in the middle of its answer' if begun else 'to answer'}: {_line(exc)}"
+        f"the {name} engine failed {'in the middle of its answer' if begun else 'to answer'}: {_line(exc, secret)}"
     )
 
 
-def _line(exc: Exception) -> str:
-    return (str(exc).splitlines() or [""])[0][:200] or type(exc).__name__
+def _line(exc: Exception, secret: str) -> str:
+    text = str(exc).replace(secret, "***") if secret else str(exc)
+    return (text.splitlines() or [""])[0][:200] or type(exc).__name__

@@ -87,7 +87,7 @@ class Draft:
             checked = self._checked(sentence)
             if checked.window is None:
                 self.withheld.append(f"{checked.text} ({checked.withheld})")
-            elif checked.text not in {strip_marks(s) for s in self.sentences}:
+            elif _bare(checked.text) not in map(_bare, self.sentences):
                 shown.append(self._keep(checked.text, checked.window.passage))
         return shown
 
@@ -134,6 +134,10 @@ class Draft:
         sentence = _FINAL.sub(lambda end: mark + end.group(1), text, count=1)
         self.sentences.append(sentence)
         return sentence
+
+
+def _bare(sentence: str) -> str:
+    return _FINAL.sub("", strip_marks(sentence), count=1)
 
 
 def _names_heading_only(text: str, passage: Passage) -> bool:

@@ -20,7 +20,6 @@ from finetune.evaluate import DatasetQuestion, evaluate_retrieval, read_document
         pytest.param(
             '{"qid": "q", "question": "Q", "doc_id": "a", "doc_ids": ["b"]}',
             {"a", "b"},
-            marks=pytest.mark.xfail(strict=True, reason="finetune/evaluate.py read_questions: doc_ids replace doc_id"),
         ),
         ('{"qid": "q", "question": "Q", "doc_id": "a", "is_impossible": true}', set()),
         ('{"qid": "q", "question": "Q", "doc_id": null}', set()),
@@ -48,9 +47,6 @@ def test_documents(tmp_path: Path) -> None:
         pytest.param(
             '{"doc_id": "a", "text": "x"}\n\n{"doc_id": }\n',
             "documents.jsonl, line 3",
-            marks=pytest.mark.xfail(
-                strict=True, reason="finetune/evaluate.py _rows: broken JSON does not name its line"
-            ),
         ),
         ("\xff\xfe", "documents.jsonl"),
     ],

@@ -98,9 +98,6 @@ def test_structure(elements: list[Element], expected: list[tuple[tuple[str, ...]
     assert passages(chunks_of(*elements)) == expected
 
 
-@pytest.mark.xfail(
-    strict=True, reason="ingest/chunk.py _merge_introductions: every short subsection moves in, not the first only"
-)
 def test_only_the_first_subsection_takes_the_introduction_in() -> None:
     chunks = chunks_of(
         heading("A"), paragraph("intro"), heading("A1", 2), paragraph("one"), heading("A2", 2), paragraph("two")
@@ -225,9 +222,6 @@ def test_text_without_any_space_is_cut_between_characters() -> None:
     assert max(c.tokens for c in chunks) <= 64
 
 
-@pytest.mark.xfail(
-    strict=True, reason="ingest/chunk.py _windows: the spaces between Latin words of a Chinese text are lost"
-)
 def test_latin_words_in_a_long_chinese_sentence_stay_apart() -> None:
     text = "，".join(["请先在手机上打开 Home Assistant 应用并连接 Google Nest 设备"] * 6)
     assert "Home Assistant" in chunks_of(paragraph(text), budget=64)[0].text

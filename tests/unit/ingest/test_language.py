@@ -25,10 +25,7 @@ from ingest.language import detect_language
         ("Wie lange habe ich Garantie auf die Waschmaschine?", "de"),
         ("Combien coûte la livraison à domicile dans toute la France ?", "fr"),
         ("Сколько стоит доставка?", "ru"),
-        pytest.param(
-            "배송은 얼마나 걸리나요?", "ko",
-            marks=pytest.mark.xfail(strict=True, reason="ingest/language.py _HAN: its last range starts at U+8C48, not U+F900"),
-        ),
+        ("배송은 얼마나 걸리나요?", "ko"),
     ],
 )  # fmt: skip
 def test_language(text: str, expected: str) -> None:

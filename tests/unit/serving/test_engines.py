@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -23,12 +23,12 @@ from serving.errors import (
 from serving.prompts import Message
 from tests.fakes import ScriptedChatModel
 
-REQUEST = httpx.Request("POST", "http://endpoint/v1/chat/completions")
+REQUEST = httpx2.Request("POST", "http://endpoint/v1/chat/completions")
 ASKED = [Message("system", "Answer."), Message("user", "Question?"), Message("assistant", "Before.")]
 
 
 def status(kind: type[openai.APIStatusError], code: int, message: str = "no") -> openai.APIStatusError:
-    return kind(message, response=httpx.Response(code, request=REQUEST), body=None)
+    return kind(message, response=httpx2.Response(code, request=REQUEST), body=None)
 
 
 def engine(total_s: float = 5.0, languages: tuple[str, ...] = ("*",), **script: object) -> ChatEngine:
@@ -48,7 +48,7 @@ async def heard(source: ChatEngine) -> tuple[list[str], EngineError | None]:
 
 FAILURES = [
     (openai.APITimeoutError(REQUEST), EngineTimeout),
-    (httpx.ReadTimeout("late"), EngineTimeout),
+    (httpx2.ReadTimeout("late"), EngineTimeout),
     (status(openai.AuthenticationError, 401), EngineRefused),
     (status(openai.PermissionDeniedError, 403), EngineRefused),
     (status(openai.NotFoundError, 404), UnknownModel),
@@ -61,7 +61,7 @@ FAILURES = [
     (status(openai.ConflictError, 409), EngineBroke),
     (status(openai.UnprocessableEntityError, 422), EngineBroke),
     (openai.APIError("error in the stream", REQUEST, body=None), EngineBroke),
-    (httpx.RemoteProtocolError("closed"), EngineBroke),
+    (httpx2.RemoteProtocolError("closed"), EngineBroke),
     (ValueError("garbage"), EngineBroke),
 ]
 
@@ -76,7 +76,7 @@ def test_a_failure_before_the_first_word(failure: Exception, kind: type[EngineEr
 
 @pytest.mark.parametrize(
     "failure",
-    [openai.APITimeoutError(REQUEST), openai.APIConnectionError(request=REQUEST), httpx.ReadError("reset")],
+    [openai.APITimeoutError(REQUEST), openai.APIConnectionError(request=REQUEST), httpx2.ReadError("reset")],
     ids=lambda value: type(value).__name__,
 )
 def test_a_failure_in_the_middle_is_told_from_one_at_the_start(failure: Exception) -> None:

@@ -1,0 +1,182 @@
+"""The packaged model as it is shipped: it loads, streams, stops, takes turns, and answers from a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from app.rag.answer import Ask, Outcome
+from app.workspace import Settings, open_workspace
+from ingest.catalog import State
+from ingest.pipeline import Upload
+from serving.engines import ChatEngine, packaged_engine
+from serving.errors import EngineAway, EngineTimeout
+from serving.packaged import PackagedModel
+from serving.prompts import Message
+from serving.settings import ServingSettings
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
+LONG = [Message("user", "Write a long story about a washing machine that travels around the world.")]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the converted weights; the first test that loads pays for the conversion."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def model(models: Path) -> PackagedModel:
+    packaged = PackagedModel(models)
+    packaged.load()
+    return packaged
+
+
+def engine(model: PackagedModel, total_s: float = 60.0, tokens: int = 400) -> ChatEngine:
+    return packaged_engine(model, ServingSettings(packaged_timeout_s=total_s, max_new_tokens=tokens))
+
+
+def later(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def generating(model: PackagedModel) -> bool:
+    """Whether a generation holds the model now."""
+    free = model._generating.acquire(blocking=False)
+    if free:
+        model._generating.release()
+    return not free
+
+
+def wait_until_idle(model: PackagedModel, seconds: float = 5.0) -> bool:
+    end = later(seconds)
+    while generating(model) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not generating(model)
+
+
+def test_the_weights_are_converted_once(model: PackagedModel, models: Path) -> None:
+    weights = models / "smollm2-135m-instruct" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    PackagedModel(models).load()
+    assert weights.stat().st_mtime_ns == before
+    assert [path.name for path in models.iterdir()] == ["smollm2-135m-instruct"]
+
+
+def test_tokens_are_counted(model: PackagedModel) -> None:
+    assert model.count_tokens("") == 0
+    assert 3 <= model.count_tokens("How long is the guarantee?") <= 10
+
+
+def test_it_streams_in_pieces_and_the_same_again(model: PackagedModel) -> None:
+    said = [list(model.generate(LONG, 12, threading.Event(), later(60))) for _ in range(2)]
+    assert len(said[0]) > 1
+    assert "".join(said[0]).strip()
+    assert said[0] == said[1]
+
+
+def test_weights_that_cannot_be_read_are_an_engine_away(tmp_path: Path) -> None:
+    broken = tmp_path / "smollm2-135m-instruct"
+    broken.mkdir()
+    (broken / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(EngineAway, match="make setup"):
+        PackagedModel(tmp_path).load()
+
+
+def test_closing_the_stream_stops_the_generation(model: PackagedModel) -> None:
+    async def leave_early() -> str:
+        async with aclosing(engine(model).stream(LONG)) as pieces:
+            return await anext(pieces)
+
+    assert asyncio.run(leave_early())
+    assert wait_until_idle(model, 2)
+
+
+def test_cancelling_the_reader_stops_the_generation(model: PackagedModel) -> None:
+    async def cancel() -> None:
+        first = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in engine(model).stream(LONG):
+                first.set()
+
+        reading = asyncio.create_task(read())
+        await first.wait()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    asyncio.run(cancel())
+    assert wait_until_idle(model, 2)
+
+
+def test_two_generations_take_turns(model: PackagedModel) -> None:
+    order: list[str] = []
+
+    async def read(name: str) -> None:
+        async for _ in engine(model, tokens=8).stream(LONG):
+            order.append(name)
+
+    async def both() -> None:
+        await asyncio.gather(read("a"), read("b"))
+
+    asyncio.run(both())
+    turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
+    assert sorted(turns) == ["a", "b"]
+
+
+def test_the_deadline_ends_it(model: PackagedModel) -> None:
+    async def read() -> list[str]:
+        return [piece async for piece in engine(model, total_s=1.5).stream(LONG)]
+
+    clock = time.monotonic()
+    try:
+        pieces = asyncio.run(read())
+    except EngineTimeout:
+        pieces = []
+    assert time.monotonic() - clock < 6
+    assert len(pieces) < 390
+    assert wait_until_idle(model, 2)
+
+
+def test_the_event_loop_goes_on_meanwhile(model: PackagedModel) -> None:
+    async def both() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.005)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        async for _ in engine(model, tokens=24).stream(LONG):
+            pass
+        ticking.cancel()
+        return ticks
+
+    assert asyncio.run(both()) > 20
+
+
+def test_a_question_over_a_file_is_answered_and_cited(
+    model: PackagedModel, models: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    os.symlink(models, home / "models")
+    with open_workspace(Settings.load()) as workspace:
+        kb = workspace.catalog.create_knowledge_base("default")
+        upload = Upload("warranty.docx", EXAMPLES / "en" / "warranty.docx")
+        assert [result.state for result in workspace.pipeline.ingest(kb, [upload])] == [State.READY]
+        kb = workspace.catalog.knowledge_base("default")
+        question = "How long is the motor of the WM-900 guaranteed?"
+        answer = asyncio.run(workspace.chain.answer(Ask(question, kb, engine="packaged")))
+    assert (answer.outcome, answer.engine, answer.release, answer.fallen) == (Outcome.ANSWERED, "packaged", "base", ())
+    assert "10 years" in answer.answer
+    assert "[1]" in answer.answer
+    assert [c.document for c in answer.citations] == ["warranty.docx"]
+    assert "The motor of the WM-900 is guaranteed for 10 years." in answer.citations[0].text
