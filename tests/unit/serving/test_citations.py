@@ -171,9 +171,6 @@ def test_a_supported_sentence_gets_the_mark_of_its_passage(sentence: str, mark: 
         pytest.param(
             "Domestic use is not covered by the guarantee [1].",
             id="one content word exchanged",
-            marks=pytest.mark.xfail(
-                strict=True, reason="4 of 5 words stand there; only an entailment model tells an exchanged word"
-            ),
         ),
     ],
 )  # fmt: skip
