@@ -48,6 +48,8 @@ test-tools:
 bench: setup ## the measurements that print tables (DATA=folder with the measuring sets)
 	$(BIN)/python benchmarks/examples.py
 	$(BIN)/python benchmarks/retrieval.py $(DATA)
+	$(BIN)/python benchmarks/files.py $(DATA)/documents/files --manifest $(DATA)/documents/manifest.jsonl
+	$(BIN)/python benchmarks/latency.py $(DATA)
 
 lock: ## write requirements.lock anew from pyproject.toml (resolves; slow)
 	bash .ci/lock
