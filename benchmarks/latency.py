@@ -143,7 +143,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(arguments.data, folder, min(REAL, max(arguments.sizes)))
-        real = len(np.load(folder / "vectors.npy"))
+        real = len(np.load(folder / "vectors.npy", mmap_mode="r"))
         print(f"{real} real chunks with real vectors; beyond them repeated texts, vectors with noise: for latency only")
         print("  chunks  write s  optim. s  p50 ms   p99 ms  embed    search    judge  disk MiB  peak MiB", flush=True)
         for size in arguments.sizes:

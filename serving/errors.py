@@ -9,6 +9,7 @@ FrontdeskError
     ├── UnknownModel         the server does not serve the model asked for
     ├── ContextOverflow      prompt and answer do not fit the model's context
     ├── WrongLanguage        the engine does not write the question's language
+    ├── ThinEvidence         a model that cannot judge its passages is not asked on thin evidence
     └── NothingSupported     every sentence it wrote was withheld: none was supported by a passage
 """
 
