@@ -35,11 +35,6 @@ def right_document(question: dict[str, Any], answer: Answer) -> bool:
     return bool(answer.citations) and answer.citations[0].document in gold
 
 
-def holds(question: dict[str, Any], answer: Answer) -> bool:
-    """Whether the answer carries the gold words."""
-    return any(folded(word) in folded(answer.answer) for word in question.get("strings") or [question["answer"]])
-
-
 def holds_all(question: dict[str, Any], answer: Answer) -> bool:
     """Whether the answer carries all of the gold words."""
     return all(folded(word) in folded(answer.answer) for word in question.get("strings") or [question["answer"]])
