@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ingest.chunk import NO_END
 from ingest.sparse import codes
+from serving.negation import denies, same_denial
 from serving.passages import Passage, Window, content_tokens, windows
 
 _MARK = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
@@ -23,11 +24,6 @@ _END = re.compile(
 _NUMBERING = re.compile(r"^[\d.]+\s*")
 # A mark may still follow.
 _MARK_AHEAD = re.compile(r"\s*(?:[\[【][\d\s,，、]*)?")
-_NEGATION_EN = re.compile(
-    r"\b(?:not|no|never|none|cannot|without|neither|nor|unable|excluded?|except|unless|\w+-free)\b|n't\b|n’t\b",
-    re.IGNORECASE,
-)
-_NEGATION_ZH = re.compile(r"不(?!同|仅|但|少于|超过|锈)|没有|未|无(?!线|论)|非|除外|禁止|谢绝|勿")
 # A number and the unit that follows or leads it; only units are compared, other words around numbers are free.
 _UNITS = (
     r"%|percent|°\s?c|°|kwh|kw|watts?|w|db(?:\(a\))?|kg|g|mm|cm|m|km|l|ml|litres?|liters?|bar|v|hz|rpm|"
@@ -202,16 +198,15 @@ def _is_flipped(text: str, window: Window) -> bool:
     words = content_tokens(text)
     if window.is_row:
         # A cell that says "none" denies its own column only.
-        cells = [cell for cell in window.text.split("; ") if _polarity(cell)]
-        return not cells if _polarity(text) else any(content_tokens(cell) & words for cell in cells)
-    if _polarity(text):
-        lines = [*_head(window), *_nearest(words, window)]
-        return not any(_polarity(line) for line in lines)
+        cells = [cell for cell in window.text.split("; ") if denies(cell)]
+        return not cells if denies(text) else any(content_tokens(cell) & words for cell in cells)
+    if denies(text):
+        return not same_denial(text, "\n".join([*_head(window), *_nearest(words, window)]))
     # A heading denies what stands below it only to a text that repeats it: "What is not covered", not "Does not drain".
-    heads = (_NUMBERING.sub("", line) for line in _head(window) if _polarity(line))
+    heads = (_NUMBERING.sub("", line) for line in _head(window) if denies(line))
     if any(content_tokens(line) and content_tokens(line) <= words for line in heads):
         return True
-    return all(_polarity(line) for line in _nearest(words, window))
+    return all(denies(line) for line in _nearest(words, window))
 
 
 def _head(window: Window) -> tuple[str, ...]:
@@ -257,6 +252,3 @@ def _words_of_other_rows(window: Window) -> frozenset[int]:
     others = frozenset(token for row in rows for token in content_tokens(row))
     return others - content_tokens(window.context)
 
-
-def _polarity(text: str) -> bool:
-    return bool(_NEGATION_EN.search(text) or _NEGATION_ZH.search(text))
