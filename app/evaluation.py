@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from app.rag.retrieve import HybridSearch
 from app.workspace import Settings, open_workspace
 from finetune.evaluate import DatasetDocument, RetrievalReport, evaluate_retrieval, read_documents, read_questions
-from ingest.catalog import KnowledgeBase, State
 from ingest.errors import FrontdeskError
 from ingest.pipeline import Progress, Upload
+from ingest.records import KnowledgeBase, State
 
 _MARKDOWN_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 

@@ -7,14 +7,11 @@ put the obsolete points on the purge list in the same transaction: whatever happ
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,82 +19,19 @@ from sqlalchemy.orm import Session
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import AlreadyExists, InvalidName, NotFound
+from ingest.records import (
+    UNFINISHED,
+    Document,
+    KnowledgeBase,
+    Purge,
+    State,
+    Version,
+    knowledge_base_of,
+    version_id,
+    version_of,
+)
 
 _NAME = re.compile(r"[\w][\w .\-]{0,99}", re.UNICODE)
-
-
-class State(StrEnum):
-    """A version's life; ``ready`` and ``failed`` are final."""
-
-    RECEIVED = "received"
-    PARSING = "parsing"
-    EMBEDDING = "embedding"
-    INDEXING = "indexing"
-    READY = "ready"
-    FAILED = "failed"
-
-
-UNFINISHED = (State.RECEIVED, State.PARSING, State.EMBEDDING, State.INDEXING)
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeBase:
-    """A knowledge base as the catalog knows it; ``fingerprint`` is "" until its first document."""
-
-    id: str
-    tenant: str
-    name: str
-    embedding_model: str
-    embedding_size: int
-    fingerprint: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a document; ``live`` when customers are answered from it."""
-
-    id: str
-    document_id: str
-    document: str
-    content_hash: str
-    fingerprint: str
-    generation: int
-    state: State
-    reason: str
-    warnings: tuple[str, ...]
-    format: str
-    size_bytes: int
-    pages: int | None
-    chunks: int
-    live: bool
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document and its newest version."""
-
-    id: str
-    name: str
-    title: str
-    live_version_id: str | None
-    latest: Version
-
-
-@dataclass(frozen=True, slots=True)
-class Purge:
-    """Points to delete; an empty ``version_id`` means the whole knowledge base."""
-
-    id: int
-    knowledge_base_id: str
-    version_id: str
-    generation: int
-
-
-def version_id(knowledge_base_id: str, document: str, content_hash: str, fingerprint: str) -> str:
-    """Name a version by what went into it; 32 hex digits."""
-    return hashlib.sha256("\0".join((knowledge_base_id, document, content_hash, fingerprint)).encode()).hexdigest()[:32]
 
 
 class Catalog:
@@ -128,7 +62,7 @@ class Catalog:
             with self._session() as session:
                 session.add(row)
                 session.flush()
-                return _knowledge_base(row)
+                return knowledge_base_of(row)
         except IntegrityError as exc:
             raise AlreadyExists(f"a knowledge base named {name!r} exists already; choose another name") from exc
 
@@ -136,7 +70,7 @@ class Catalog:
         """All knowledge bases of a tenant, by name."""
         query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant).order_by(KnowledgeBaseRow.name)
         with self._session() as session:
-            return [_knowledge_base(row) for row in session.scalars(query)]
+            return [knowledge_base_of(row) for row in session.scalars(query)]
 
     def knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
         """One knowledge base by name.
@@ -145,7 +79,7 @@ class Catalog:
             NotFound: there is none; the message lists those that exist.
         """
         with self._session() as session:
-            return _knowledge_base(self._kb_row(session, name, tenant))
+            return knowledge_base_of(self._kb_row(session, name, tenant))
 
     def rename_knowledge_base(self, name: str, new_name: str, tenant: str = "default") -> KnowledgeBase:
         """Give a knowledge base another name; its documents and index stay.
@@ -159,7 +93,7 @@ class Catalog:
                 row = self._kb_row(session, name, tenant)
                 row.name = new_name
                 session.flush()
-                return _knowledge_base(row)
+                return knowledge_base_of(row)
         except IntegrityError as exc:
             raise AlreadyExists(f"a knowledge base named {new_name!r} exists already; choose another name") from exc
 
@@ -171,7 +105,7 @@ class Catalog:
         """
         with self._session() as session:
             row = self._kb_row(session, name, tenant)
-            gone = _knowledge_base(row)
+            gone = knowledge_base_of(row)
             documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == row.id)
             session.execute(delete(VersionRow).where(VersionRow.document_id.in_(documents)))
             session.execute(delete(DocumentRow).where(DocumentRow.knowledge_base_id == row.id))
@@ -236,7 +170,7 @@ class Catalog:
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
-            return _version(row, doc)
+            return version_of(row, doc)
 
     def set_state(self, versions: Iterable[Version], state: State) -> None:
         """Move versions on to their next stage, all in one transaction."""
@@ -322,7 +256,7 @@ class Catalog:
         newest: dict[str, Document] = {}
         with self._session() as session:
             for doc, row in session.execute(query):
-                newest[doc.id] = Document(doc.id, doc.name, doc.title, doc.live_version_id, _version(row, doc))
+                newest[doc.id] = Document(doc.id, doc.name, doc.title, doc.live_version_id, version_of(row, doc))
         return list(newest.values())
 
     def document(self, knowledge_base: KnowledgeBase, name: str) -> Document:
@@ -348,7 +282,7 @@ class Catalog:
         query = select(VersionRow).where(VersionRow.document_id == document_id).order_by(VersionRow.generation)
         with self._session() as session:
             doc = session.get_one(DocumentRow, document_id)
-            return [_version(row, doc) for row in session.scalars(query)]
+            return [version_of(row, doc) for row in session.scalars(query)]
 
     def delete_document(self, knowledge_base: KnowledgeBase, name: str) -> Document:
         """Forget a document with all its versions; its points go on the purge list.
@@ -386,7 +320,7 @@ class Catalog:
             .where(VersionRow.state.in_(UNFINISHED))
         )
         with self._session() as session:
-            return [_version(row, doc) for row, doc in session.execute(query)]
+            return [version_of(row, doc) for row, doc in session.execute(query)]
 
     def purges(self) -> list[Purge]:
         """Points that still have to be deleted from the index."""
@@ -418,29 +352,3 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be the name of a knowledge base: use 1 to 100 letters, digits, spaces, '.', '-', '_', "
             "starting with a letter or digit"
         )
-
-
-def _knowledge_base(row: KnowledgeBaseRow) -> KnowledgeBase:
-    return KnowledgeBase(
-        row.id, row.tenant, row.name, row.embedding_model, row.embedding_size, row.fingerprint, row.created_at
-    )
-
-
-def _version(row: VersionRow, doc: DocumentRow) -> Version:
-    return Version(
-        id=row.id,
-        document_id=doc.id,
-        document=doc.name,
-        content_hash=row.content_hash,
-        fingerprint=row.fingerprint,
-        generation=row.generation,
-        state=State(row.state),
-        reason=row.reason,
-        warnings=tuple(row.warnings.splitlines()),
-        format=row.format,
-        size_bytes=row.size_bytes,
-        pages=row.pages,
-        chunks=row.chunks,
-        live=doc.live_version_id == row.id,
-        updated_at=row.updated_at,
-    )

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.catalog import Catalog, KnowledgeBase, State, Version
+from ingest.catalog import Catalog
 from ingest.chunk import CHUNKER_VERSION, chunk_document
 from ingest.embed import Embedder
 from ingest.errors import FrontdeskError, IndexMismatch, NoText
 from ingest.files import FileStore
 from ingest.index.base import Point, VectorIndex, chunk_id
 from ingest.parse import PARSER_VERSION, parse
+from ingest.records import KnowledgeBase, State, Version
 from ingest.schema import Chunk
 from ingest.sparse import SPARSE_VERSION, SparseEncoder
 

@@ -251,4 +251,3 @@ def _words_of_other_rows(window: Window) -> frozenset[int]:
     rows = [w.text for w in windows(window.passage) if w.is_row and w.position != window.position]
     others = frozenset(token for row in rows for token in content_tokens(row))
     return others - content_tokens(window.context)
-

@@ -13,6 +13,7 @@ from serving.errors import (
     ContextOverflow,
     EngineAway,
     EngineBroke,
+    EngineBusy,
     EngineError,
     EngineRefused,
     EngineTimeout,
@@ -179,6 +180,8 @@ def _translated(exc: Exception, name: str, begun: bool, secret: str = "") -> Eng
         return ContextOverflow("the prompt does not fit the model's context (FRONTDESK_ENDPOINT_CONTEXT)")
     if isinstance(exc, openai.APIConnectionError) and not begun:
         return EngineAway("the endpoint cannot be reached (FRONTDESK_ENDPOINT_URL)")
+    if isinstance(exc, openai.RateLimitError):
+        return EngineBusy("the endpoint has no room for another question now (HTTP 429)")
     if isinstance(exc, openai.APIStatusError) and exc.status_code >= 500 and not begun:
         return EngineAway(f"the endpoint is not ready (HTTP {exc.status_code})")
     return EngineBroke(

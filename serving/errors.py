@@ -3,6 +3,7 @@
 FrontdeskError
 └── EngineError              an engine cannot answer; ``reason`` is the short word counted and shown
     ├── EngineAway           no connection, or the server is not ready
+    ├── EngineBusy           it has more questions waiting than it could answer in time
     ├── EngineTimeout        nothing came within the deadline
     ├── EngineBroke          the stream ended or failed in the middle of an answer
     ├── EngineRefused        the key was refused
@@ -28,6 +29,12 @@ class EngineAway(EngineError):
     """No connection, or the server is not ready."""
 
     reason = "away"
+
+
+class EngineBusy(EngineError):
+    """It has more questions waiting than it could answer in time."""
+
+    reason = "busy"
 
 
 class EngineTimeout(EngineError):

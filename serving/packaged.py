@@ -14,7 +14,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -26,14 +27,17 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
-from serving.errors import EngineAway
+from serving.errors import EngineAway, EngineBusy, EngineTimeout
 from serving.prompts import Message
 
 log = logging.getLogger(__name__)
 BASE_RELEASE = "base"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
-_END = object()
+# Put after the last piece of an answer.
+END = object()
+# Answers take about two seconds each here: who comes later is served better by the next rung at once.
+MOST_QUEUED = 4
 
 
 @dataclass(slots=True)
@@ -56,7 +60,10 @@ class PackagedModel:
         self._dtype = dtype
         self._loaded: _Loaded | None = None
         self._loading = threading.Lock()
-        self._generating = threading.Lock()
+        # One at a time: torch uses every core for one answer already.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="packaged")
+        self._queued = 0
+        self._counting = threading.Lock()
 
     def load(self) -> _Loaded:
         """Load once; later calls return at once.
@@ -128,28 +135,59 @@ class PackagedModel:
 
         deadline: time.monotonic() after which generation ends.
         """
-        loaded = self.load()
         pieces: Queue[object] = Queue()
-        thread = threading.Thread(
-            target=self._run, args=(loaded, messages, max_new_tokens, stop, deadline, pieces), daemon=True
-        )
-        thread.start()
+        self.start(messages, max_new_tokens, stop, deadline, pieces.put)
         try:
-            while (piece := pieces.get()) is not _END:
+            while (piece := pieces.get()) is not END:
                 if isinstance(piece, Exception):
                     raise piece
                 yield str(piece)
         finally:
             stop.set()
 
-    def _run(
+    def start(
         self,
-        loaded: _Loaded,
         messages: Sequence[Message],
         max_new_tokens: int,
         stop: threading.Event,
         deadline: float,
-        pieces: Queue[object],
+        put: Callable[[object], object],
+    ) -> None:
+        """Queue a generation; ``put`` is called from its thread with each piece, an exception if it fails, then END.
+
+        Raises:
+            EngineBusy: too many generations are waiting already.
+        """
+        with self._counting:
+            if self._queued >= MOST_QUEUED:
+                raise EngineBusy(f"the packaged model has {self._queued} answers to write already")
+            self._queued += 1
+        try:
+            self._writer.submit(self._run, messages, max_new_tokens, stop, deadline, put)
+        except RuntimeError as exc:
+            self._ended()
+            raise EngineAway("the packaged model has been shut down") from exc
+
+    @property
+    def queued(self) -> int:
+        """Generations that run or wait."""
+        return self._queued
+
+    def close(self) -> None:
+        """Take no further question; what waits ends unanswered."""
+        self._writer.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self) -> None:
+        with self._counting:
+            self._queued -= 1
+
+    def _run(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int,
+        stop: threading.Event,
+        deadline: float,
+        put: Callable[[object], object],
     ) -> None:
         import torch
         from transformers import StoppingCriteriaList, TextStreamer
@@ -157,16 +195,20 @@ class PackagedModel:
         class Pieces(TextStreamer):
             def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
                 if text:
-                    pieces.put(text)
+                    put(text)
 
         def ended(ids: Any, _scores: Any, **_: Any) -> Any:
             over = stop.is_set() or time.monotonic() > deadline
             return torch.full((ids.shape[0],), over, dtype=torch.bool)
 
         try:
-            with self._generating, torch.inference_mode():
-                if stop.is_set():
-                    return
+            # Whoever asked may be gone by the time it is their turn.
+            if stop.is_set():
+                return
+            if time.monotonic() > deadline:
+                raise EngineTimeout("the packaged model did not get to this question in time")
+            loaded = self.load()
+            with torch.inference_mode():
                 chat = [{"role": m.role, "content": m.content} for m in messages]
                 inputs = loaded.tokenizer.apply_chat_template(
                     chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
@@ -179,9 +221,10 @@ class PackagedModel:
                     stopping_criteria=StoppingCriteriaList([ended]),
                 )
         except Exception as exc:  # noqa: BLE001 - carried to the caller's thread and raised there
-            pieces.put(exc)
+            put(exc)
         finally:
-            pieces.put(_END)
+            self._ended()
+            put(END)
 
 
 def _package_folder() -> Path:
@@ -206,8 +249,7 @@ class PackagedChatModel(BaseChatModel):
         return "frontdesk-packaged"
 
     def _start(self, messages: list[BaseMessage], stop: threading.Event) -> Iterator[str]:
-        plain = [Message(_ROLES.get(m.type, "user"), str(m.content)) for m in messages]
-        return self.packaged.generate(plain, self.max_new_tokens, stop, time.monotonic() + self.timeout_s)
+        return self.packaged.generate(_plain(messages), self.max_new_tokens, stop, time.monotonic() + self.timeout_s)
 
     def _generate(
         self,
@@ -237,10 +279,24 @@ class PackagedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         halt = threading.Event()
-        pieces = await asyncio.to_thread(self._start, messages, halt)
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[object] = asyncio.Queue()
+
+        def put(piece: object) -> None:
+            # The loop may have ended before the thread has.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        self.packaged.start(_plain(messages), self.max_new_tokens, halt, time.monotonic() + self.timeout_s, put)
         try:
-            while (piece := await asyncio.to_thread(next, pieces, _END)) is not _END:
+            while (piece := await pieces.get()) is not END:
+                if isinstance(piece, Exception):
+                    raise piece
                 yield ChatGenerationChunk(message=AIMessageChunk(content=str(piece)))
         finally:
             # Reached when the reader goes away, too: generation stops at its next token.
             halt.set()
+
+
+def _plain(messages: Sequence[BaseMessage]) -> list[Message]:
+    return [Message(_ROLES.get(m.type, "user"), str(m.content)) for m in messages]

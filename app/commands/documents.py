@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.commands.common import JsonOption, KbOption, err, out, print_json, progress_bar, reported
-from ingest.catalog import Document, State, Version
+from ingest.records import Document, State, Version
 
 app = typer.Typer(no_args_is_help=True, help="List, show, delete, reprocess and verify documents.")
 DocumentArgument = Annotated[str, typer.Argument(help="Document name as `documents list` shows it.")]

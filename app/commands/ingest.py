@@ -24,8 +24,8 @@ def ingest(
     from app.errors import UsageError
     from app.uploads import collect
     from app.workspace import open_workspace
-    from ingest.catalog import State
     from ingest.errors import NotFound
+    from ingest.records import State
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ingest.catalog import KnowledgeBase
+from ingest.records import KnowledgeBase
 from ingest.schema import PUBLIC, Principal
 from serving.passages import Passage
 from serving.prompts import Message, Style

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
 from app.rag.question import question_parts
 from app.rag.retrieve import Retrieved
-from ingest.embed import Embedder
+from ingest.embed import Embedder, Vectors
 from ingest.sparse import codes
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
@@ -33,6 +35,8 @@ SIMILARITY_SHARE = 0.5
 SURE = 0.40
 ENOUGH = 0.18
 MAX_WINDOWS = 48
+# Window vectors kept: 1.5 kB each with the packaged embedder, so 30 MB at most.
+REMEMBERED = 20_000
 # How much the passage's own retrieval score has to say beside its windows'.
 PRIOR = 0.3
 # Share of a word's weight when it stands in the heading or a neighbour only, and when it stands in no passage at all.
@@ -64,6 +68,9 @@ class AnswerabilityJudge:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
+        # The same windows come back with every question on the same subject, and embedding them is what judging costs.
+        self._remembered: LRUCache[str, Vectors] = LRUCache(maxsize=REMEMBERED)
+        self._lock = threading.Lock()
 
     def judge(self, question: str, retrieved: Retrieved, passages: Sequence[Passage]) -> Verdict:
         """Find the evidence and decide."""
@@ -95,7 +102,7 @@ class AnswerabilityJudge:
         coverage = self._coverage(wording, retrieved, found)
         if not knows:
             return coverage
-        similarity = self._similarity(wording, found, coverage)
+        similarity = self._similarity(wording, found, coverage, retrieved.vectors.get(wording))
         return [SIMILARITY_SHARE * s + (1 - SIMILARITY_SHARE) * c for s, c in zip(similarity, coverage, strict=True)]
 
     def _coverage(self, question: str, retrieved: Retrieved, found: Sequence[Window]) -> list[float]:
@@ -111,16 +118,28 @@ class AnswerabilityJudge:
             return [0.0] * len(found)
         return [_covered(weights, window) / total for window in found]
 
-    def _similarity(self, question: str, found: Sequence[Window], coverage: Sequence[float]) -> list[float]:
+    def _similarity(
+        self, question: str, found: Sequence[Window], coverage: Sequence[float], asked: Vectors | None
+    ) -> list[float]:
         # The windows with most words first; the rest only as far as the time for embedding goes.
         order = sorted(range(len(found)), key=lambda i: (-coverage[i], found[i].passage.n, found[i].position))
         chosen = sorted(order[:MAX_WINDOWS])
-        vectors = self._embedder.embed_documents([_shown(found[i]) for i in chosen])
-        cosines = vectors @ np.asarray(self._embedder.embed_query(question))
+        vectors = self._vectors([_shown(found[i]) for i in chosen])
+        cosines = vectors @ (self._embedder.embed_query(question) if asked is None else asked)
         scores = [0.0] * len(found)
         for i, cosine in zip(chosen, cosines, strict=True):
             scores[i] = max(float(cosine), 0.0)
         return scores
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of texts, shape (len(texts), size), embedding only what was not met lately."""
+        with self._lock:
+            known = {text: vector for text in texts if (vector := self._remembered.get(text)) is not None}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, self._embedder.embed_documents(new), strict=True))
+        with self._lock:
+            self._remembered.update((text, known[text]) for text in new)
+        return np.stack([known[text] for text in texts])
 
 
 def _weighed_by_kind(evidence: Evidence, kind: AnswerType) -> Evidence:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -15,10 +15,10 @@ from pydantic import ConfigDict
 
 from app.rag.fusion import Fused, fuse, merge
 from app.rag.question import question_parts
-from ingest.catalog import KnowledgeBase
-from ingest.embed import Embedder
+from ingest.embed import Embedder, Vectors
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
+from ingest.records import KnowledgeBase
 from ingest.schema import PUBLIC, Principal
 from ingest.sparse import SparseEncoder
 from serving.passages import Passage
@@ -36,12 +36,16 @@ class LiveVersions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Fused passages with what each leg found, for answering and for the retrieval-test screen alike."""
+    """Fused passages with what each leg found, for answering and for the retrieval-test screen alike.
+
+    vectors: unit vectors of the question and its parts, by wording; empty where the embedder does not know the language.
+    """
 
     fused: list[Fused]
     legs: LegHits
     language: str
     timings_ms: dict[str, float]
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
 
     def passages(self, limit: int) -> list[Passage]:
         """The best passages, numbered from 1."""
@@ -64,16 +68,19 @@ class HybridSearch:
         knows = self._embedder.knows(language)
         timings = {"embed": 0.0, "search": 0.0}
         found: list[LegHits] = []
+        vectors: dict[str, Vectors] = {}
         for wording in (question, *question_parts(question)):
             clock = time.perf_counter()
             dense = self._embedder.embed_query(wording) if knows else None
+            if dense is not None:
+                vectors[wording] = dense
             embedded = time.perf_counter()
             sparse = self._sparse.encode_query(wording)
             legs = self._index.search(kb.id, dense=dense, sparse=sparse, principal=principal, limit=LEG_LIMIT)
             found.append(self._live(legs))
             timings["embed"] += 1e3 * (embedded - clock)
             timings["search"] += 1e3 * (time.perf_counter() - embedded)
-        return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings)
+        return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings, vectors)
 
     def _live(self, legs: LegHits) -> LegHits:
         live = self._catalog.live_among({writing_of(hit.payload) for hit in (*legs.dense, *legs.sparse)})

@@ -14,11 +14,12 @@ import pytest
 from app.rag.answer import Answer, Ask, Outcome, Retracted, Sentence
 from app.rag.chain import AnswerChain
 from app.rag.retrieve import HybridSearch
-from ingest.catalog import Catalog, KnowledgeBase, State
+from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.files import FileStore
 from ingest.index.edge import EdgeIndex
 from ingest.pipeline import Pipeline, Upload
+from ingest.records import KnowledgeBase, State
 from ingest.settings import load_settings
 from ingest.sparse import SparseEncoder
 from serving.engines import endpoint_engine
@@ -116,7 +117,7 @@ FAULTS = [
     pytest.param({"behaviour": "status", "status": 403, "message": "forbidden"}, "refused key", id="403"),
     pytest.param({"behaviour": "status", "status": 404, "message": "no model tuned"}, "unknown model", id="404"),
     pytest.param({"behaviour": "status", "status": 400, "message": "This model's maximum context length is 2048 tokens."}, "context overflow", id="context overflow"),
-    pytest.param({"behaviour": "status", "status": 429, "message": f"too fast for {KEY}"}, "broke", id="429"),
+    pytest.param({"behaviour": "status", "status": 429, "message": f"too fast for {KEY}"}, "busy", id="429"),
     pytest.param({"behaviour": "status", "status": 503, "message": "loading"}, "away", id="503"),
     pytest.param({"behaviour": "hang"}, "timeout", id="accepts and never answers"),
     pytest.param({"behaviour": "hang after a token"}, "timeout", id="one token, then silence"),

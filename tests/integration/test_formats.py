@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.uploads import collect
-from ingest.catalog import Catalog, KnowledgeBase, State
+from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.files import FileStore
 from ingest.index.edge import EdgeIndex
 from ingest.pipeline import Pipeline, Upload
+from ingest.records import KnowledgeBase, State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder

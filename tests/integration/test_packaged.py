@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,11 +14,11 @@ import pytest
 
 from app.rag.answer import Ask, Outcome
 from app.workspace import Settings, open_workspace
-from ingest.catalog import State
 from ingest.pipeline import Upload
+from ingest.records import State
 from serving.engines import ChatEngine, packaged_engine
-from serving.errors import EngineAway, EngineTimeout
-from serving.packaged import PackagedModel
+from serving.errors import EngineAway, EngineBusy, EngineTimeout
+from serving.packaged import MOST_QUEUED, PackagedModel
 from serving.prompts import Message
 from serving.settings import ServingSettings
 
@@ -48,10 +49,7 @@ def later(seconds: float) -> float:
 
 def generating(model: PackagedModel) -> bool:
     """Whether a generation holds the model now."""
-    free = model._generating.acquire(blocking=False)
-    if free:
-        model._generating.release()
-    return not free
+    return model.queued > 0
 
 
 def wait_until_idle(model: PackagedModel, seconds: float = 5.0) -> bool:
@@ -128,6 +126,21 @@ def test_two_generations_take_turns(model: PackagedModel) -> None:
     asyncio.run(both())
     turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
     assert sorted(turns) == ["a", "b"]
+
+
+def test_more_questions_than_it_can_answer_are_sent_on_at_once(model: PackagedModel) -> None:
+    async def first(stream: AsyncGenerator[str, None]) -> str:
+        async with aclosing(stream):
+            return await anext(stream)
+
+    async def crowd() -> list[object]:
+        streams = [engine(model, tokens=8).stream(LONG) for _ in range(MOST_QUEUED + 3)]
+        return await asyncio.gather(*map(first, streams), return_exceptions=True)
+
+    ended = asyncio.run(crowd())
+    assert sum(isinstance(each, EngineBusy) for each in ended) == 3
+    assert sum(isinstance(each, str) for each in ended) == MOST_QUEUED
+    assert wait_until_idle(model, 5)
 
 
 def test_the_deadline_ends_it(model: PackagedModel) -> None:

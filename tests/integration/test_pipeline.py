@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog, KnowledgeBase, State
+from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.errors import NotFound
 from ingest.files import FileStore
 from ingest.index.edge import EdgeIndex
 from ingest.pipeline import INTERRUPTED, Pipeline, Upload
+from ingest.records import KnowledgeBase, State
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder
 

@@ -18,11 +18,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
-from ingest.catalog import Catalog, State
+from ingest.catalog import Catalog
 from ingest.database import MIGRATIONS, Base, open_database
 from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.pipeline import Pipeline, Upload
+from ingest.records import State
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder, MemoryIndex
 

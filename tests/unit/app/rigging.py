@@ -9,9 +9,9 @@ from typing import Any
 
 from app.rag.chain import AnswerChain
 from app.rag.retrieve import HybridSearch
-from ingest.catalog import KnowledgeBase
 from ingest.index.base import Point, chunk_id
 from ingest.language import detect_language
+from ingest.records import KnowledgeBase
 from ingest.sparse import SparseEncoder
 from serving.engines import ChatEngine
 from tests.fakes import HashEmbedder, MemoryIndex, ScriptedChatModel

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.rag.answerable import AnswerabilityJudge, Verdict
+from ingest.embed import Vectors
+from tests.fakes import HashEmbedder
 from tests.unit.app.rigging import KB, TEXTS, desk
 
 
@@ -65,3 +67,27 @@ def test_nothing_found_is_refused() -> None:
 def test_a_row_with_the_unit_goes_before_a_sentence_without_it() -> None:
     texts = {"data.md": "The dishwasher is quiet.\n\n| Model | Noise (dB) |\n|---|---|\n| Dishwasher | 44 |"}
     assert judged("How loud is the dishwasher?", texts).evidence[0].window.is_row
+
+
+class CountingEmbedder(HashEmbedder):
+    """Remembers what it was asked to embed."""
+
+    def __init__(self) -> None:
+        super().__init__(languages=("en",))
+        self.embedded: list[str] = []
+
+    def embed_query(self, text: str) -> Vectors:
+        self.embedded.append(text)
+        return super().embed_query(text)
+
+
+def test_a_window_is_embedded_once_and_the_question_not_again() -> None:
+    question = "How long is the motor of the WM-900 guaranteed?"
+    given, counting = desk(), CountingEmbedder()
+    found = given.search.search(KB, question)
+    judge = AnswerabilityJudge(counting)
+    first = judge.judge(question, found, found.passages(5))
+    embedded = list(counting.embedded)
+    assert embedded and question not in embedded
+    assert judge.judge(question, found, found.passages(5)) == first
+    assert counting.embedded == embedded

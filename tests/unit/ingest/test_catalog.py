@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from ingest.catalog import UNFINISHED, Catalog, KnowledgeBase, State, Version, version_id
+from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.errors import AlreadyExists, InvalidName, NotFound
+from ingest.records import UNFINISHED, KnowledgeBase, State, Version, version_id
 
 
 @pytest.fixture

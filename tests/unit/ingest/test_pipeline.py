@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog, KnowledgeBase, State
+from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.errors import IndexMismatch, NotFound
 from ingest.files import FileStore
 from ingest.index.base import chunk_id
 from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload, chunk_budget
+from ingest.records import KnowledgeBase, State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder, MemoryIndex
