@@ -88,6 +88,7 @@ def test_a_window_is_embedded_once_and_the_question_not_again() -> None:
     judge = AnswerabilityJudge(counting)
     first = judge.judge(question, found, found.passages(5))
     embedded = list(counting.embedded)
-    assert embedded and question not in embedded
+    assert embedded
+    assert question not in embedded
     assert judge.judge(question, found, found.passages(5)) == first
     assert counting.embedded == embedded
