@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 # Letters and digits joined by dash, dot, slash or nothing, with at least one digit: FD-200, E04, 3.5, 10:30, 2019/20.
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9.,:/\-]*\d)[A-Za-z0-9]+(?:[-.,:/][A-Za-z0-9]+)*")
+_PRODUCT = re.compile(r"(?=.*[a-z])(?=.*\d)")
 _SEPARATORS = re.compile(r"[-.,:/]")
 _DIGITS = str.maketrans("0123456789", "abcdefghij")
 SPARSE_VERSION = "bm25-multilingual-codes-1"
@@ -32,6 +33,20 @@ def codes(text: str) -> Iterator[str]:
     """Numbers and codes of a text, lower case, separators removed: "FD-200" and "fd200" are both "fd200"."""
     for match in _CODE.finditer(unicodedata.normalize("NFKC", text)):
         yield _SEPARATORS.sub("", match.group()).lower()
+
+
+def product_codes(text: str) -> set[str]:
+    """Codes that name a product: letters and digits together."""
+    return {code for code in codes(text) if _PRODUCT.match(code)}
+
+
+def without_product_codes(text: str) -> str:
+    """The text with the codes that name products taken out."""
+
+    def left(match: re.Match[str]) -> str:
+        return " " if product_codes(match.group()) else match.group()
+
+    return _CODE.sub(left, unicodedata.normalize("NFKC", text))
 
 
 def with_codes(text: str) -> str:

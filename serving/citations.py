@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.chunk import NO_END
-from ingest.sparse import codes
+from ingest.sparse import codes, product_codes
 from serving.negation import denies, same_denial
 from serving.passages import Passage, Window, content_tokens, windows
 
@@ -33,8 +33,6 @@ _UNITS = (
 _MEASURE = re.compile(rf"([£$€¥])?\s?(\d+(?:[.,]\d+)*)\s?-?\s?({_UNITS})?(?![a-z])", re.IGNORECASE)
 _PERCENT = re.compile(r"\bper ?cent\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<![.!?。！？:]\s)(?<!^)\b[A-Z][a-z]{2,}\b")
-# A code names a product: letters and digits together.
-_PRODUCT = re.compile(r"(?=.*[a-z])(?=.*\d)")
 _SAME_UNIT = {
     "percent": "%",
     "min": "minute",
@@ -163,11 +161,11 @@ def _contradiction(text: str, window: Window, question: str) -> str:
     missing = set(codes(text)) - set(codes(told))
     if missing:
         return f"{', '.join(sorted(missing))} does not stand there"
-    here = _products(window.text) or _products("\n".join(_head(window)))
+    here = product_codes(window.text) or product_codes("\n".join(_head(window)))
     if not _numbers(text):
         # A neighbour may say which product is meant; it may not lend a product to this sentence's numbers.
-        here = here or _products(window.context)
-    if other := _products(text) - here:
+        here = here or product_codes(window.context)
+    if other := product_codes(text) - here:
         return f"it speaks of {', '.join(sorted(here))}, not of {', '.join(sorted(other))}"
     # A number taken from a neighbour belongs to something else, more often than not.
     if astray := _numbers(text) - set(codes("\n".join((*_head(window), window.text)))):
@@ -188,9 +186,9 @@ def _contradiction(text: str, window: Window, question: str) -> str:
 
 def _told_of(text: str, window: Window) -> str:
     """The context without neighbours that speak of other products alone: their numbers are not this product's."""
-    asked = _products(text)
+    asked = product_codes(text)
     lines = window.context.split("\n")
-    return "\n".join(line for line in lines if not asked or not (own := _products(line)) or own & asked)
+    return "\n".join(line for line in lines if not asked or not (own := product_codes(line)) or own & asked)
 
 
 def _is_flipped(text: str, window: Window) -> bool:
@@ -229,11 +227,7 @@ def _strays(text: str, own_words: frozenset[int], window: Window) -> str:
 
 
 def _numbers(text: str) -> set[str]:
-    return {code for code in codes(text) if not _PRODUCT.match(code)}
-
-
-def _products(text: str) -> set[str]:
-    return {code for code in codes(text) if _PRODUCT.match(code)}
+    return set(codes(text)) - product_codes(text)
 
 
 def _measures(text: str) -> set[tuple[str, str]]:

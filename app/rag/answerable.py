@@ -14,7 +14,6 @@ kind of answer (an amount of money, a length of time) that no window with enough
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from app.rag.answer_type import AnswerType, expected_type, gives
 from app.rag.question import question_parts
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder, Vectors
-from ingest.sparse import codes
+from ingest.sparse import codes, product_codes
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
 
@@ -45,8 +44,6 @@ ABSENT = 0.5
 # What a window's score is worth when it cannot give the kind of answer asked for; between the ratios seen, see
 # docs/experiments.md.
 WRONG_KIND, RIGHT_UNIT = 0.75, 1.25
-# A code names a product: letters and digits together.
-_PRODUCT = re.compile(r"(?=.*[a-z])(?=.*\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ class AnswerabilityJudge:
         ]
         evidence = _without_other_products(question, evidence)
         if not evidence:
-            named = ", ".join(sorted(_products(question)))
+            named = ", ".join(sorted(product_codes(question)))
             return Verdict(False, f"no passage speaks of {named}", 0.0, [])
         kind = expected_type(question)
         if kind is not None:
@@ -155,18 +152,14 @@ def _covered(weights: dict[int, float], window: Window) -> float:
 
 def _without_other_products(question: str, evidence: list[Evidence]) -> list[Evidence]:
     """Evidence whose window speaks of every product that the question names, and not of others alone."""
-    asked = _products(question)
+    asked = product_codes(question)
     if not asked:
         return evidence
     return [
         e
         for e in evidence
-        if asked <= set(codes(e.window.context)) and (not (own := _products(e.window.text)) or own & asked)
+        if asked <= set(codes(e.window.context)) and (not (own := product_codes(e.window.text)) or own & asked)
     ]
-
-
-def _products(text: str) -> set[str]:
-    return {code for code in codes(text) if _PRODUCT.match(code)}
 
 
 def _shown(window: Window) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from app.rag.answer import MAX_SOURCES
+from ingest.sparse import without_product_codes
 from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence, strip_marks
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens
@@ -141,4 +142,6 @@ def _bare(sentence: str) -> str:
 
 
 def _names_heading_only(text: str, passage: Passage) -> bool:
-    return content_tokens(text) <= content_tokens("\n".join((passage.title, *passage.heading_path)))
+    """Whether all that is said stands in title and headings: product names put beside a heading state nothing of it."""
+    said = content_tokens(without_product_codes(text))
+    return said <= content_tokens("\n".join((passage.title, *passage.heading_path)))

@@ -97,6 +97,16 @@ def test_a_heading_alone_is_no_answer() -> None:
     assert "only names a heading" in target.withheld[0]
 
 
+def test_products_put_beside_a_heading_state_nothing() -> None:
+    exchange = Passage(
+        1, "c1", "notice.txt", "Safety notice", "v1", "You may exchange it for a new FD-200, or for an FD-250."
+    )
+    target = draft("How many FD-200 are affected by the safety notice?", [exchange])
+    written(target, "The safety notice is about the safety of the FD-200 and FD-250 [1].")
+    assert target.sentences == []
+    assert "only names a heading" in target.withheld[0]
+
+
 @pytest.mark.parametrize(("weight", "kept"), [(0.9, 1), (0.1, 0)])
 def test_a_true_sentence_from_a_passage_with_little_to_say_answers_something_else(weight: float, kept: int) -> None:
     target = draft(weights={1: 0.9, 2: weight})
