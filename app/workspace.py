@@ -86,8 +86,8 @@ class Workspace:
         settings = self.settings.ingest
         files = FileStore(settings.home / "files")
         pipeline = Pipeline(self.catalog, files, self.index, self.embedder, self.sparse, settings.chunk_tokens)
-        for version in pipeline.recover():
-            log.warning("%s: %s", version.document, "its ingestion had been interrupted; it is marked failed")
+        if waiting := pipeline.recover():
+            log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline
 
     @cached_property

@@ -7,127 +7,31 @@ put the obsolete points on the purge list in the same transaction: whatever happ
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, delete, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select, update
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
-from ingest.errors import AlreadyExists, InvalidName, NotFound
+from ingest.errors import NotFound
+from ingest.knowledge_bases import KnowledgeBases
 from ingest.records import (
     UNFINISHED,
     Document,
     KnowledgeBase,
-    Purge,
     State,
     Version,
+    document_of,
     knowledge_base_of,
     version_id,
     version_of,
 )
+from ingest.worklist import WorkList
 
-_NAME = re.compile(r"[\w][\w .\-]{0,99}", re.UNICODE)
 
-
-class Catalog:
+class Catalog(KnowledgeBases, WorkList):
     """The catalog over an open database; every method is one transaction and safe to run twice."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
-            yield session
-
-    # Knowledge bases
-
-    def create_knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
-        """Add an empty knowledge base.
-
-        Raises:
-            InvalidName: the name has other characters than letters, digits, space, dot, dash and underscore.
-            AlreadyExists: the tenant has one of that name.
-        """
-        _check_name(name)
-        row = KnowledgeBaseRow(
-            id=uuid.uuid4().hex, tenant=tenant, name=name, embedding_model="", embedding_size=0, fingerprint=""
-        )
-        try:
-            with self._session() as session:
-                session.add(row)
-                session.flush()
-                return knowledge_base_of(row)
-        except IntegrityError as exc:
-            raise AlreadyExists(f"a knowledge base named {name!r} exists already; choose another name") from exc
-
-    def knowledge_bases(self, tenant: str = "default") -> list[KnowledgeBase]:
-        """All knowledge bases of a tenant, by name."""
-        query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant).order_by(KnowledgeBaseRow.name)
-        with self._session() as session:
-            return [knowledge_base_of(row) for row in session.scalars(query)]
-
-    def knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
-        """One knowledge base by name.
-
-        Raises:
-            NotFound: there is none; the message lists those that exist.
-        """
-        with self._session() as session:
-            return knowledge_base_of(self._kb_row(session, name, tenant))
-
-    def rename_knowledge_base(self, name: str, new_name: str, tenant: str = "default") -> KnowledgeBase:
-        """Give a knowledge base another name; its documents and index stay.
-
-        Raises:
-            NotFound, InvalidName, AlreadyExists: as for creating one.
-        """
-        _check_name(new_name)
-        try:
-            with self._session() as session:
-                row = self._kb_row(session, name, tenant)
-                row.name = new_name
-                session.flush()
-                return knowledge_base_of(row)
-        except IntegrityError as exc:
-            raise AlreadyExists(f"a knowledge base named {new_name!r} exists already; choose another name") from exc
-
-    def delete_knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
-        """Forget a knowledge base and put its index on the purge list.
-
-        Raises:
-            NotFound: there is none of that name.
-        """
-        with self._session() as session:
-            row = self._kb_row(session, name, tenant)
-            gone = knowledge_base_of(row)
-            documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == row.id)
-            session.execute(delete(VersionRow).where(VersionRow.document_id.in_(documents)))
-            session.execute(delete(DocumentRow).where(DocumentRow.knowledge_base_id == row.id))
-            session.add(PurgeRow(knowledge_base_id=row.id, version_id="", generation=0))
-            session.delete(row)
-            return gone
-
-    def bind_index(self, knowledge_base_id: str, model: str, size: int, fingerprint: str) -> None:
-        """Remember what a knowledge base's index is built with."""
-        values = {"embedding_model": model, "embedding_size": size, "fingerprint": fingerprint}
-        with self._session() as session:
-            session.execute(update(KnowledgeBaseRow).where(KnowledgeBaseRow.id == knowledge_base_id).values(values))
-
-    def _kb_row(self, session: Session, name: str, tenant: str) -> KnowledgeBaseRow:
-        query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant)
-        row = session.scalar(query.where(KnowledgeBaseRow.name == name))
-        if row is None:
-            known = ", ".join(sorted(kb.name for kb in session.scalars(query))) or "none yet"
-            raise NotFound(f"no knowledge base named {name!r} (there are: {known})")
-        return row
-
-    # Documents and versions
 
     def begin_version(
         self, knowledge_base: KnowledgeBase, document: str, content_hash: str, fingerprint: str, size_bytes: int
@@ -168,6 +72,7 @@ class Catalog:
             doc.last_generation += 1
             row.generation = doc.last_generation
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
+            row.attempts = 0
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
             return version_of(row, doc)
@@ -245,19 +150,69 @@ class Catalog:
                 doc.live_version_id = None
         self.fail(version, reason)
 
-    def documents(self, knowledge_base: KnowledgeBase) -> list[Document]:
-        """Every document of a knowledge base with its newest version, by name."""
+    def documents(
+        self,
+        knowledge_base: KnowledgeBase,
+        *,
+        state: State | None = None,
+        search: str = "",
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Document]:
+        """Documents of a knowledge base with their newest version, by name.
+
+        search: part of a name or title, upper and lower case alike.
+        """
+        query = self._newest(knowledge_base.id, state, search).order_by(DocumentRow.name).limit(limit).offset(offset)
+        with self._session() as session:
+            return [document_of(doc, row) for doc, row in session.execute(query)]
+
+    def count_documents(self, knowledge_base: KnowledgeBase, *, state: State | None = None, search: str = "") -> int:
+        """How many documents ``documents`` would list without a limit."""
+        query = select(func.count()).select_from(self._newest(knowledge_base.id, state, search).subquery())
+        with self._session() as session:
+            return session.scalar(query) or 0
+
+    @staticmethod
+    def _newest(knowledge_base_id: str, state: State | None, search: str) -> Select[DocumentRow, VersionRow]:
         query = (
             select(DocumentRow, VersionRow)
             .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-            .where(DocumentRow.knowledge_base_id == knowledge_base.id)
-            .order_by(DocumentRow.name, VersionRow.generation)
+            .where(
+                DocumentRow.knowledge_base_id == knowledge_base_id,
+                VersionRow.generation == DocumentRow.last_generation,
+            )
         )
-        newest: dict[str, Document] = {}
+        if state is not None:
+            query = query.where(VersionRow.state == state)
+        if search:
+            query = query.where(
+                DocumentRow.name.icontains(search, autoescape=True)
+                | DocumentRow.title.icontains(search, autoescape=True)
+            )
+        return query
+
+    def document_by_id(self, document_id: str, tenant: str = "default") -> tuple[KnowledgeBase, Document]:
+        """A document with its knowledge base.
+
+        Raises:
+            NotFound: the tenant has no such document.
+        """
+        query = (
+            select(KnowledgeBaseRow, DocumentRow, VersionRow)
+            .join(DocumentRow, DocumentRow.knowledge_base_id == KnowledgeBaseRow.id)
+            .join(VersionRow, VersionRow.document_id == DocumentRow.id)
+            .where(
+                DocumentRow.id == document_id,
+                KnowledgeBaseRow.tenant == tenant,
+                VersionRow.generation == DocumentRow.last_generation,
+            )
+        )
         with self._session() as session:
-            for doc, row in session.execute(query):
-                newest[doc.id] = Document(doc.id, doc.name, doc.title, doc.live_version_id, version_of(row, doc))
-        return list(newest.values())
+            found = session.execute(query).first()
+            if found is None:
+                raise NotFound(f"no document with the id {document_id!r}: it may have been deleted")
+            return knowledge_base_of(found[0]), document_of(found[1], found[2])
 
     def document(self, knowledge_base: KnowledgeBase, name: str) -> Document:
         """One document by name.
@@ -265,13 +220,15 @@ class Catalog:
         Raises:
             NotFound: the knowledge base has none of that name.
         """
-        found = next((doc for doc in self.documents(knowledge_base) if doc.name == name), None)
-        if found is None:
-            raise NotFound(
-                f"no document named {name!r} in knowledge base {knowledge_base.name!r} "
-                f"(frontdesk documents list --kb {knowledge_base.name!r} shows them)"
-            )
-        return found
+        with self._session() as session:
+            query = self._newest(knowledge_base.id, None, "").where(DocumentRow.name == name)
+            found = session.execute(query).first()
+            if found is None:
+                raise NotFound(
+                    f"no document named {name!r} in knowledge base {knowledge_base.name!r} "
+                    f"(frontdesk documents list --kb {knowledge_base.name!r} shows them)"
+                )
+            return document_of(*found)
 
     def versions(self, document: Document) -> list[Version]:
         """All versions of a document, oldest generation first."""
@@ -300,55 +257,3 @@ class Catalog:
             session.flush()
             session.delete(doc)
         return found
-
-    # What retrieval and recovery ask
-
-    def live_among(self, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of the given (version, generation) pairs that are live now."""
-        wanted = set(pairs)
-        query = select(DocumentRow.live_version_id, DocumentRow.live_generation).where(
-            DocumentRow.live_version_id.in_({vid for vid, _ in wanted})
-        )
-        with self._session() as session:
-            return {(vid, generation) for vid, generation in session.execute(query) if vid} & wanted
-
-    def unfinished(self) -> list[Version]:
-        """Versions that a process was working on when it ended."""
-        query = (
-            select(VersionRow, DocumentRow)
-            .join(DocumentRow, VersionRow.document_id == DocumentRow.id)
-            .where(VersionRow.state.in_(UNFINISHED))
-        )
-        with self._session() as session:
-            return [version_of(row, doc) for row, doc in session.execute(query)]
-
-    def purges(self) -> list[Purge]:
-        """Points that still have to be deleted from the index."""
-        with self._session() as session:
-            rows = session.scalars(select(PurgeRow).order_by(PurgeRow.id))
-            return [Purge(row.id, row.knowledge_base_id, row.version_id, row.generation) for row in rows]
-
-    def purged(self, purge: Purge) -> None:
-        """Strike a purge from the list once its points are gone."""
-        with self._session() as session:
-            session.execute(delete(PurgeRow).where(PurgeRow.id == purge.id))
-
-    def content_hashes(self) -> set[str]:
-        """Hashes of the stored files still needed: of live versions, and of the newest of each document."""
-        query = (
-            select(VersionRow.content_hash)
-            .join(DocumentRow, VersionRow.document_id == DocumentRow.id)
-            .where(
-                (VersionRow.id == DocumentRow.live_version_id) | (VersionRow.generation == DocumentRow.last_generation)
-            )
-        )
-        with self._session() as session:
-            return set(session.scalars(query))
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name != name.strip():
-        raise InvalidName(
-            f"{name!r} cannot be the name of a knowledge base: use 1 to 100 letters, digits, spaces, '.', '-', '_', "
-            "starting with a letter or digit"
-        )

@@ -70,6 +70,8 @@ class VersionRow(Base):
     size_bytes: Mapped[int] = mapped_column(default=0)
     pages: Mapped[int | None]
     chunks: Mapped[int] = mapped_column(default=0)
+    # How often its ingestion was begun; a file that ends the process each time is not tried for ever.
+    attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
@@ -84,6 +86,49 @@ class PurgeRow(Base):
     # Empty: the whole knowledge base is to be dropped.
     version_id: Mapped[str] = mapped_column(String(32), default="")
     generation: Mapped[int] = mapped_column(default=0)
+
+
+class ConversationRow(Base):
+    """A customer's conversation; the knowledge base is named by id only, for a transcript outlives it."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(100), index=True)
+    knowledge_base_id: Mapped[str] = mapped_column(String(32), index=True)
+    title: Mapped[str] = mapped_column(String(200), default="")
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    # Given by a customer who asks for a person.
+    contact: Mapped[str] = mapped_column(String(300), default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC), index=True)
+
+
+class MessageRow(Base):
+    """A question or an answer; ``answer`` holds the whole answer as JSON, "" while it is being written."""
+
+    __tablename__ = "messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text, default="")
+    answer: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class IdempotencyRow(Base):
+    """What was replied to a request with an Idempotency-Key; ``body`` is "" while it is being worked on."""
+
+    __tablename__ = "idempotency"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
 
 def open_database(url: str) -> Engine:

@@ -9,28 +9,27 @@ reason and removes their points.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ingest.catalog import Catalog
-from ingest.chunk import CHUNKER_VERSION, chunk_document
 from ingest.embed import Embedder
-from ingest.errors import FrontdeskError, IndexMismatch, NoText
+from ingest.errors import FrontdeskError, IndexMismatch
 from ingest.files import FileStore
 from ingest.index.base import Point, VectorIndex, chunk_id
-from ingest.parse import PARSER_VERSION, parse
+from ingest.reading import Read, Reader, pipeline_fingerprint, read_document
 from ingest.records import KnowledgeBase, State, Version
 from ingest.schema import Chunk
-from ingest.sparse import SPARSE_VERSION, SparseEncoder
+from ingest.sparse import SparseEncoder
 
 log = logging.getLogger(__name__)
+UPDATED = "frontdesk was updated before its ingestion; it is ingested again"
 # Chunks embedded and written at once: bounds memory whatever the document's size.
 WINDOW = 256
-INTERRUPTED = "ingestion was interrupted before it finished; ingest the file again"
+INTERRUPTED = "its ingestion ended the process or was interrupted several times; check the file, then ingest it again"
 PUBLIC_ACL = ("public",)
 Progress = Callable[[str, str, int, int], None]
 
@@ -49,11 +48,7 @@ class _Pending:
     """A parsed document waiting to be embedded."""
 
     version: Version
-    title: str
-    format: str
-    pages: int | None
-    warnings: tuple[str, ...]
-    chunks: list[Chunk]
+    read: Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +72,11 @@ class Mismatch:
     found: int
 
 
-def title_of_name(name: str) -> str:
-    """A file's name as a title: "returns-policy_2026.pdf" is "returns policy 2026"; "0000123.txt" says nothing."""
-    words = re.sub(r"[\s_\-]+", " ", Path(name).stem).strip()
-    return words if re.search(r"[^\W\d_]{3}|[\u4e00-\u9fff]", words) else ""
-
-
-def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
-    """Hash of everything that decides what a document's points look like."""
-    budget = chunk_budget(embedder, chunk_tokens)
-    parts = (PARSER_VERSION, CHUNKER_VERSION, SPARSE_VERSION, embedder.name, str(embedder.size), str(budget))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def chunk_budget(embedder: Embedder, chunk_tokens: int) -> int:
-    """Tokens a chunk may have: the setting, and no more than the model reads (two are its own marks)."""
-    return min(chunk_tokens, embedder.max_tokens) - 2
-
-
 class Pipeline:
-    """Ingests and deletes documents; owns nothing, works on the parts it is handed."""
+    """Ingests and deletes documents; owns nothing, works on the parts it is handed.
+
+    read: how a stored file becomes chunks, when that is not to happen in this process.
+    """
 
     def __init__(
         self,
@@ -106,13 +86,14 @@ class Pipeline:
         embedder: Embedder,
         sparse: SparseEncoder,
         chunk_tokens: int,
+        read: Reader | None = None,
     ) -> None:
         self._catalog = catalog
         self._files = files
         self._index = index
         self._embedder = embedder
         self._sparse = sparse
-        self._chunk_tokens = chunk_tokens
+        self._read = read or partial(read_document, embedder=embedder, chunk_tokens=chunk_tokens)
         self.fingerprint = pipeline_fingerprint(embedder, chunk_tokens)
 
     def ingest(
@@ -129,59 +110,78 @@ class Pipeline:
             IndexMismatch: the knowledge base was built with another embedder.
         """
         self.check_index(kb)
+        return self._work(kb, ((self.accept(kb, upload), upload.title) for upload in uploads), progress or _silent)
+
+    def work_off(self, progress: Progress | None = None, limit: int = 100) -> Iterator[Ingested]:
+        """Ingest what was received and waits: accepted uploads, and what an interrupted process left behind."""
         report = progress or _silent
-        batch: list[_Pending] = []
-        for upload in uploads:
-            accepted = self._accept(kb, upload)
-            if isinstance(accepted, Ingested):
-                yield accepted
+        by_base: dict[str, list[Version]] = {}
+        for version in self._catalog.received(limit):
+            by_base.setdefault(version.knowledge_base_id, []).append(version)
+        for knowledge_base_id, versions in by_base.items():
+            try:
+                kb = self._catalog.knowledge_base_by_id(knowledge_base_id)
+                self.check_index(kb)
+            except FrontdeskError as exc:
+                yield from (self._fail(version, str(exc)) for version in versions)
                 continue
-            prepared = self._prepare(accepted, upload.title, report)
+            yield from self._work(kb, ((version, "") for version in versions), report)
+
+    def _work(
+        self, kb: KnowledgeBase, accepted: Iterable[tuple[Version | Ingested, str]], report: Progress
+    ) -> Iterator[Ingested]:
+        batch: list[_Pending] = []
+        for version, title in accepted:
+            if isinstance(version, Ingested):
+                yield version
+                continue
+            # Somebody else has it, or it was uploaded anew meanwhile.
+            if not self._catalog.claim(version):
+                continue
+            prepared = self._prepare(version, title, report)
             if isinstance(prepared, Ingested):
                 yield prepared
                 continue
             batch.append(prepared)
-            if sum(len(pending.chunks) for pending in batch) >= WINDOW:
+            if sum(len(pending.read.chunks) for pending in batch) >= WINDOW:
                 yield from self._write(kb, batch, report)
                 batch = []
         yield from self._write(kb, batch, report)
 
-    def _accept(self, kb: KnowledgeBase, upload: Upload) -> Version | Ingested:
+    def accept(self, kb: KnowledgeBase, upload: Upload) -> Version | Ingested:
         """File and row on disk: from here on nothing that was received can be lost."""
         try:
             content_hash, size = self._files.add(upload.path)
         except OSError as exc:
             return Ingested(upload.name, State.FAILED, f"the file cannot be copied into the data folder: {exc}")
-        version = self._catalog.begin_version(kb, upload.name, content_hash, self.fingerprint, size)
+        return self.accept_stored(kb, upload.name, content_hash, size)
+
+    def accept_stored(self, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> Version | Ingested:
+        """The same for bytes that are in the file store already."""
+        version = self._catalog.begin_version(kb, name, content_hash, self.fingerprint, size)
         if version is None:
-            document = self._catalog.document(kb, upload.name)
+            document = self._catalog.document(kb, name)
             chunks = next((v.chunks for v in self._catalog.versions(document) if v.live), 0)
-            return Ingested(upload.name, State.READY, chunks=chunks, unchanged=True)
+            return Ingested(name, State.READY, chunks=chunks, unchanged=True)
         return version
 
     def _prepare(self, version: Version, given_title: str, report: Progress) -> _Pending | Ingested:
-        self._catalog.set_state([version], State.PARSING)
         report(version.document, "parsing", 0, 1)
         try:
-            document = parse(self._files.path(version.content_hash), name=version.document)
-            title = given_title or document.title or title_of_name(version.document)
-            budget = chunk_budget(self._embedder, self._chunk_tokens)
-            chunks = chunk_document(document, title, budget, self._embedder.count_tokens)
-            if not chunks:
-                raise NoText(f"{version.document} holds no text")
+            read = self._read(self._files.path(version.content_hash), version.document, given_title)
         except (FrontdeskError, OSError) as exc:
             return self._fail(version, str(exc))
         except Exception as exc:
             # A bug in a parser must cost one document, never the batch; the log keeps the trace.
             log.exception("parsing %s failed", version.document)
             return self._fail(version, f"it could not be read ({type(exc).__name__}: {exc})")
-        return _Pending(version, title, document.format, document.page_count, document.warnings, chunks)
+        return _Pending(version, read)
 
     def _write(self, kb: KnowledgeBase, batch: list[_Pending], report: Progress) -> Iterator[Ingested]:
         """Embed and store a batch hidden, then publish its documents one by one."""
         versions = [pending.version for pending in batch]
         self._catalog.set_state(versions, State.EMBEDDING)
-        chunks = [(pending, chunk) for pending in batch for chunk in pending.chunks]
+        chunks = [(pending, chunk) for pending in batch for chunk in pending.read.chunks]
         try:
             for start in range(0, len(chunks), WINDOW):
                 report(chunks[start][0].version.document, "embedding", start, len(chunks))
@@ -197,7 +197,7 @@ class Pipeline:
         self.purge()
 
     def _publish(self, kb: KnowledgeBase, pending: _Pending) -> Ingested:
-        version, expected = pending.version, len(pending.chunks)
+        version, expected = pending.version, len(pending.read.chunks)
         try:
             written = self._index.count(kb.id, version.id, version.generation)
             if written != expected:
@@ -208,24 +208,24 @@ class Pipeline:
             return self._fail(version, str(exc))
         published = self._catalog.publish(
             version,
-            title=pending.title,
-            format=pending.format,
-            pages=pending.pages,
+            title=pending.read.title,
+            format=pending.read.format,
+            pages=pending.read.pages,
             chunks=expected,
-            warnings=pending.warnings,
+            warnings=pending.read.warnings,
         )
         if not published:
             self._index.delete(kb.id, version.id, version.generation)
             return Ingested(version.document, State.FAILED, "it was uploaded again or deleted meanwhile")
         self._discard_unneeded({v.content_hash for v in self._catalog.versions_of(version.document_id)})
-        return Ingested(version.document, State.READY, chunks=expected, warnings=pending.warnings)
+        return Ingested(version.document, State.READY, chunks=expected, warnings=pending.read.warnings)
 
     def _fail(self, version: Version, reason: str) -> Ingested:
         self._catalog.fail(version, reason)
         return Ingested(version.document, State.FAILED, reason)
 
     def _points(self, kb: KnowledgeBase, chunks: list[tuple[_Pending, Chunk]]) -> list[Point]:
-        texts = [chunk.indexed_text(pending.title) for pending, chunk in chunks]
+        texts = [chunk.indexed_text(pending.read.title) for pending, chunk in chunks]
         # A vector of a language the model does not know is noise with a cost: such chunks have none.
         known = [i for i, (_, c) in enumerate(chunks) if c.language == "und" or self._embedder.knows(c.language)]
         vectors = dict(zip(known, self._embedder.embed_documents([texts[i] for i in known]), strict=True))
@@ -238,7 +238,7 @@ class Pipeline:
                     "tenant": kb.tenant,
                     "acl": list(PUBLIC_ACL),
                     "document": pending.version.document,
-                    "title": pending.title,
+                    "title": pending.read.title,
                     "version": pending.version.id,
                     "generation": pending.version.generation,
                     "live": 0,
@@ -332,13 +332,21 @@ class Pipeline:
         return wrong
 
     def recover(self) -> list[Version]:
-        """Fail what a dead process left unfinished and finish its deletions; returns what was failed."""
-        interrupted = self._catalog.unfinished()
-        for version in interrupted:
-            self._catalog.fail(version, INTERRUPTED)
+        """Put back what a dead process left unfinished and finish its deletions; returns what waits now.
+
+        What was begun several times and never finished is failed: it may be what ended the process.
+        """
+        for version in self._catalog.unfinished():
+            if version.fingerprint != self.fingerprint:
+                # Received before an update of parser or embedder: the same bytes, under the pipeline of today.
+                self._catalog.fail(version, UPDATED)
+                kb = self._catalog.knowledge_base_by_id(version.knowledge_base_id)
+                self.accept_stored(kb, version.document, version.content_hash, version.size_bytes)
+            elif version.state is not State.RECEIVED and not self._catalog.requeue(version):
+                self._catalog.fail(version, INTERRUPTED)
         self.purge()
         self._files.keep_only(self._catalog.content_hashes())
-        return interrupted
+        return self._catalog.unfinished()
 
     def purge(self) -> None:
         """Delete from the index what the catalog has put on the purge list."""

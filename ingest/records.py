@@ -38,10 +38,22 @@ class KnowledgeBase:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Documents of a knowledge base by what became of their newest version, and its live chunks."""
+
+    documents: int = 0
+    ready: int = 0
+    failed: int = 0
+    in_progress: int = 0
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of a document; ``live`` when customers are answered from it."""
 
     id: str
+    knowledge_base_id: str
     document_id: str
     document: str
     content_hash: str
@@ -95,6 +107,7 @@ def version_of(row: VersionRow, doc: DocumentRow) -> Version:
     """A version as its row and its document's tell it."""
     return Version(
         id=row.id,
+        knowledge_base_id=doc.knowledge_base_id,
         document_id=doc.id,
         document=doc.name,
         content_hash=row.content_hash,
@@ -110,3 +123,8 @@ def version_of(row: VersionRow, doc: DocumentRow) -> Version:
         live=doc.live_version_id == row.id,
         updated_at=row.updated_at,
     )
+
+
+def document_of(doc: DocumentRow, newest: VersionRow) -> Document:
+    """A document as its row and its newest version's tell it."""
+    return Document(doc.id, doc.name, doc.title, doc.live_version_id, version_of(newest, doc))

@@ -38,6 +38,9 @@ def ingest(
             base = workspace.catalog.knowledge_base(name)
         except NotFound:
             base = workspace.catalog.create_knowledge_base(name)
+        # What an interrupted run had received comes first; the figures below are about the files named here.
+        for late in workspace.pipeline.work_off(report):
+            err.print(f"  finished {late.document}: {late.state} {late.reason}".rstrip(), markup=False)
         results = list(workspace.pipeline.ingest(base, found.uploads, report))
     seconds = time.perf_counter() - started
     failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]

@@ -13,10 +13,12 @@ from ingest.database import open_database
 from ingest.errors import IndexMismatch, NotFound
 from ingest.files import FileStore
 from ingest.index.base import chunk_id
-from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload, chunk_budget
+from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload
+from ingest.reading import chunk_budget
 from ingest.records import KnowledgeBase, State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
+from ingest.worklist import MOST_ATTEMPTS
 from tests.fakes import HashEmbedder, MemoryIndex
 
 
@@ -204,10 +206,11 @@ def test_recover_after_a_crash_between_two_documents_of_a_batch(shop: Shop) -> N
     abandon(shop, shop.upload("a.txt", "Returns take ten days."), shop.upload("b.txt", "Closed on Sundays."))
     assert shop.texts() == ["Closed on Sundays.", "Open on Sundays.", "Returns take ten days."]
     assert [v.document for v in shop.pipeline.recover()] == ["b.txt"]
-    latest = shop.catalog.document(shop.kb, "b.txt").latest
-    assert (latest.state, latest.reason) == (State.FAILED, INTERRUPTED)
+    assert shop.catalog.document(shop.kb, "b.txt").latest.state is State.RECEIVED
     assert shop.texts() == ["Open on Sundays.", "Returns take ten days."]
     assert shop.answers("sundays")[0] == "Open on Sundays."
+    assert [(r.document, r.state) for r in shop.pipeline.work_off()] == [("b.txt", State.READY)]
+    assert shop.texts() == ["Closed on Sundays.", "Returns take ten days."]
     assert shop.pipeline.recover() == []
 
 
@@ -215,15 +218,43 @@ def test_recover_after_a_crash_between_two_documents_of_a_batch(shop: Shop) -> N
 def test_recover_from_each_stage(shop: Shop, state: State) -> None:
     path = shop.upload("a.txt", "Returns take ten days.").path
     content_hash, size = shop.files.add(path)
-    version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, "fp", size)
+    version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
     assert version is not None
     shop.catalog.set_state([version], state)
     (shop.folder / "store" / "tmphalfcopy").write_text("half")
     assert [v.id for v in shop.pipeline.recover()] == [version.id]
-    assert shop.catalog.document(shop.kb, "a.txt").latest.reason == INTERRUPTED
-    # The bytes were accepted: they wait for another try; the half copy does not.
+    # The bytes were accepted: they wait for their ingestion; the half copy does not.
     assert shop.stored() == ["Returns take ten days."]
-    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.txt"])] == [State.READY]
+    assert [r.state for r in shop.pipeline.work_off()] == [State.READY]
+    assert shop.texts() == ["Returns take ten days."]
+    assert list(shop.pipeline.work_off()) == []
+
+
+def test_a_file_that_ends_the_process_each_time_is_given_up(shop: Shop) -> None:
+    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
+    for _ in range(MOST_ATTEMPTS):
+        (version,) = shop.catalog.received(10)
+        assert shop.catalog.claim(version)  # and the process dies
+        shop.pipeline.recover()
+    latest = shop.catalog.document(shop.kb, "a.txt").latest
+    assert (latest.state, latest.reason) == (State.FAILED, INTERRUPTED)
+    assert list(shop.pipeline.work_off()) == []
+
+
+def test_what_was_received_before_an_update_is_ingested_by_the_new_pipeline(shop: Shop) -> None:
+    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    shop.catalog.begin_version(shop.kb, "a.txt", content_hash, "the pipeline of yesterday", size)
+    assert [v.fingerprint for v in shop.pipeline.recover()] == [shop.pipeline.fingerprint]
+    assert [r.state for r in shop.pipeline.work_off()] == [State.READY]
+    assert shop.texts() == ["Returns take ten days."]
+
+
+def test_a_version_is_worked_on_once(shop: Shop) -> None:
+    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
+    assert version is not None
+    assert (shop.catalog.claim(version), shop.catalog.claim(version)) == (True, False)
 
 
 def test_recover_finishes_deletions(shop: Shop) -> None:

@@ -1,0 +1,164 @@
+"""The catalog's part about knowledge bases."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
+from ingest.errors import AlreadyExists, InvalidName, NotFound
+from ingest.records import UNFINISHED, Counts, KnowledgeBase, State, knowledge_base_of
+
+_NAME = re.compile(r"[\w][\w .\-]{0,99}", re.UNICODE)
+
+
+class Transactions:
+    """An open database; what is done inside one session is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with Session(self._engine) as session, session.begin():
+            yield session
+
+
+class KnowledgeBases(Transactions):
+    """Create, list, rename and delete knowledge bases."""
+
+    def create_knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
+        """Add an empty knowledge base.
+
+        Raises:
+            InvalidName: the name has other characters than letters, digits, space, dot, dash and underscore.
+            AlreadyExists: the tenant has one of that name.
+        """
+        _check_name(name)
+        row = KnowledgeBaseRow(
+            id=uuid.uuid4().hex, tenant=tenant, name=name, embedding_model="", embedding_size=0, fingerprint=""
+        )
+        try:
+            with self._session() as session:
+                session.add(row)
+                session.flush()
+                return knowledge_base_of(row)
+        except IntegrityError as exc:
+            raise AlreadyExists(f"a knowledge base named {name!r} exists already; choose another name") from exc
+
+    def knowledge_bases(self, tenant: str = "default") -> list[KnowledgeBase]:
+        """All knowledge bases of a tenant, by name."""
+        query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant).order_by(KnowledgeBaseRow.name)
+        with self._session() as session:
+            return [knowledge_base_of(row) for row in session.scalars(query)]
+
+    def knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
+        """One knowledge base by name.
+
+        Raises:
+            NotFound: there is none; the message lists those that exist.
+        """
+        with self._session() as session:
+            return knowledge_base_of(self._kb_row(session, name, tenant))
+
+    def knowledge_base_by_id(self, knowledge_base_id: str) -> KnowledgeBase:
+        """One knowledge base by its id.
+
+        Raises:
+            NotFound: there is none, or no more.
+        """
+        with self._session() as session:
+            row = session.get(KnowledgeBaseRow, knowledge_base_id)
+            if row is None:
+                raise NotFound("the knowledge base has been deleted")
+            return knowledge_base_of(row)
+
+    def counts(self, tenant: str = "default") -> dict[str, Counts]:
+        """Documents and live chunks of each knowledge base of a tenant, by its id."""
+        states = (
+            select(DocumentRow.knowledge_base_id, VersionRow.state, func.count())
+            .join(VersionRow, VersionRow.document_id == DocumentRow.id)
+            .join(KnowledgeBaseRow, KnowledgeBaseRow.id == DocumentRow.knowledge_base_id)
+            .where(KnowledgeBaseRow.tenant == tenant, VersionRow.generation == DocumentRow.last_generation)
+            .group_by(DocumentRow.knowledge_base_id, VersionRow.state)
+        )
+        chunks = (
+            select(DocumentRow.knowledge_base_id, func.sum(VersionRow.chunks))
+            .join(VersionRow, VersionRow.id == DocumentRow.live_version_id)
+            .group_by(DocumentRow.knowledge_base_id)
+        )
+        with self._session() as session:
+            by_state: dict[str, dict[str, int]] = {}
+            for knowledge_base_id, state, count in session.execute(states).tuples():
+                by_state.setdefault(knowledge_base_id, {})[state] = count
+            live = dict(session.execute(chunks).tuples().all())
+        return {
+            knowledge_base_id: Counts(
+                documents=sum(found.values()),
+                ready=found.get(State.READY, 0),
+                failed=found.get(State.FAILED, 0),
+                in_progress=sum(count for state, count in found.items() if state in UNFINISHED),
+                chunks=live.get(knowledge_base_id, 0),
+            )
+            for knowledge_base_id, found in by_state.items()
+        }
+
+    def rename_knowledge_base(self, name: str, new_name: str, tenant: str = "default") -> KnowledgeBase:
+        """Give a knowledge base another name; its documents and index stay.
+
+        Raises:
+            NotFound, InvalidName, AlreadyExists: as for creating one.
+        """
+        _check_name(new_name)
+        try:
+            with self._session() as session:
+                row = self._kb_row(session, name, tenant)
+                row.name = new_name
+                session.flush()
+                return knowledge_base_of(row)
+        except IntegrityError as exc:
+            raise AlreadyExists(f"a knowledge base named {new_name!r} exists already; choose another name") from exc
+
+    def delete_knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
+        """Forget a knowledge base and put its index on the purge list.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        with self._session() as session:
+            row = self._kb_row(session, name, tenant)
+            gone = knowledge_base_of(row)
+            documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == row.id)
+            session.execute(delete(VersionRow).where(VersionRow.document_id.in_(documents)))
+            session.execute(delete(DocumentRow).where(DocumentRow.knowledge_base_id == row.id))
+            session.add(PurgeRow(knowledge_base_id=row.id, version_id="", generation=0))
+            session.delete(row)
+            return gone
+
+    def bind_index(self, knowledge_base_id: str, model: str, size: int, fingerprint: str) -> None:
+        """Remember what a knowledge base's index is built with."""
+        values = {"embedding_model": model, "embedding_size": size, "fingerprint": fingerprint}
+        with self._session() as session:
+            session.execute(update(KnowledgeBaseRow).where(KnowledgeBaseRow.id == knowledge_base_id).values(values))
+
+    def _kb_row(self, session: Session, name: str, tenant: str) -> KnowledgeBaseRow:
+        query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant)
+        row = session.scalar(query.where(KnowledgeBaseRow.name == name))
+        if row is None:
+            known = ", ".join(sorted(kb.name for kb in session.scalars(query))) or "none yet"
+            raise NotFound(f"no knowledge base named {name!r} (there are: {known})")
+        return row
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name != name.strip():
+        raise InvalidName(
+            f"{name!r} cannot be the name of a knowledge base: use 1 to 100 letters, digits, spaces, '.', '-', '_', "
+            "starting with a letter or digit"
+        )

@@ -1,0 +1,63 @@
+"""From a stored file to the chunks that the index will hold: parse, title, chunk. No database, no index."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.chunk import CHUNKER_VERSION, chunk_document
+from ingest.embed import Embedder
+from ingest.errors import NoText
+from ingest.parse import PARSER_VERSION, parse
+from ingest.schema import Chunk
+from ingest.sparse import SPARSE_VERSION
+
+
+def title_of_name(name: str) -> str:
+    """A file's name as a title: "returns-policy_2026.pdf" is "returns policy 2026"; "0000123.txt" says nothing."""
+    words = re.sub(r"[\s_\-]+", " ", Path(name).stem).strip()
+    return words if re.search(r"[^\W\d_]{3}|[\u4e00-\u9fff]", words) else ""
+
+
+def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
+    """Hash of everything that decides what a document's points look like."""
+    budget = chunk_budget(embedder, chunk_tokens)
+    parts = (PARSER_VERSION, CHUNKER_VERSION, SPARSE_VERSION, embedder.name, str(embedder.size), str(budget))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def chunk_budget(embedder: Embedder, chunk_tokens: int) -> int:
+    """Tokens a chunk may have: the setting, and no more than the model reads (two are its own marks)."""
+    return min(chunk_tokens, embedder.max_tokens) - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A document as the index will hold it."""
+
+    title: str
+    format: str
+    pages: int | None
+    warnings: tuple[str, ...]
+    chunks: list[Chunk]
+
+
+# (stored file, document name, title given with the upload) to a read document; raises ParseError.
+Reader = Callable[[Path, str, str], Read]
+
+
+def read_document(path: Path, name: str, given_title: str, *, embedder: Embedder, chunk_tokens: int) -> Read:
+    """Parse a stored file and cut it into chunks.
+
+    Raises:
+        ParseError: the file cannot be read; the message is the reason on the document.
+    """
+    document = parse(path, name=name)
+    title = given_title or document.title or title_of_name(name)
+    chunks = chunk_document(document, title, chunk_budget(embedder, chunk_tokens), embedder.count_tokens)
+    if not chunks:
+        raise NoText(f"{name} holds no text")
+    return Read(title, document.format, document.page_count, document.warnings, chunks)
