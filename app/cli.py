@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import ask, documents, evaluate, ingest, kb
+from app.commands import ask, documents, evaluate, ingest, kb, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
+app.command("up")(up.up)
 app.add_typer(kb.app, name="kb")
 app.add_typer(documents.app, name="documents")
 app.add_typer(evaluate.app, name="eval")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import ipaddress
+
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_KEY = 16
 
 
 class AppSettings(BaseSettings):
-    """How questions are answered.
+    """How questions are answered and how the HTTP API is reached.
 
-    ``FRONTDESK_KB``            the knowledge base when a command names none
-    ``FRONTDESK_TOP_K``         passages that reach the prompt
-    ``FRONTDESK_QUESTION_MAX``  characters a question may have
+    ``FRONTDESK_KB``                the knowledge base when a command or request names none
+    ``FRONTDESK_TOP_K``             passages that reach the prompt
+    ``FRONTDESK_QUESTION_MAX``      characters a question may have
+    ``FRONTDESK_ANSWER_TIMEOUT_S``  seconds for a whole answer over HTTP, all rungs together
+    ``FRONTDESK_HOST``              address the API binds; anything but loopback needs a key
+    ``FRONTDESK_PORT``              its port
+    ``FRONTDESK_API_KEY``           the key that every request must carry; without one only loopback is served
+    ``FRONTDESK_UPLOAD_MAX_MB``     megabytes that one upload request may have
+    ``FRONTDESK_UPLOAD_MAX_FILES``  files that one upload request may have
+    ``FRONTDESK_BODY_TIMEOUT_S``    seconds a client may fall silent in the middle of a request's body
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
@@ -19,3 +30,36 @@ class AppSettings(BaseSettings):
     kb: str = "default"
     top_k: int = Field(default=5, ge=1, le=20)
     question_max: int = Field(default=2000, ge=10)
+    answer_timeout_s: float = Field(default=120.0, gt=0)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    api_key: SecretStr | None = None
+    upload_max_mb: int = Field(default=200, ge=1)
+    upload_max_files: int = Field(default=100, ge=1, le=1000)
+    body_timeout_s: float = Field(default=60.0, gt=0)
+
+    @field_validator("api_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"the key must have at least {SHORTEST_KEY} characters (openssl rand -hex 24 makes one)")
+        return value
+
+    @model_validator(mode="after")
+    def _loopback_without_key(self) -> AppSettings:
+        if self.api_key is None and not is_loopback(self.host):
+            raise ValueError(
+                f"FRONTDESK_HOST={self.host} would serve other machines without a key: set FRONTDESK_API_KEY "
+                "(openssl rand -hex 24 makes one), or bind 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name can be reached from this machine only."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from app.rag.chain import AnswerChain
 from app.rag.retrieve import HybridSearch
 from app.settings import AppSettings
+from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.embed import Embedder, load_embedder
@@ -25,6 +27,9 @@ from ingest.settings import IngestSettings, load_settings
 from ingest.sparse import SparseEncoder
 from serving.engines import ChatEngine, endpoint_engine, packaged_engine
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from serving.packaged import PackagedModel
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +53,15 @@ class Settings:
 
 
 class Workspace:
-    """An open data folder. Heavy parts (embedder, index, models) are made when first asked for."""
+    """An open data folder. Heavy parts (embedder, index, models) are made when first asked for.
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    beside: files are parsed and embedded in a process of their own, because this one answers customers.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, *, beside: bool = False) -> None:
+        self._beside = beside
         self.settings = settings
-        self._engine = engine
+        self.engine = engine
         self.catalog = Catalog(engine)
 
     @cached_property
@@ -81,11 +90,25 @@ class Workspace:
         return SparseEncoder()
 
     @cached_property
+    def files(self) -> FileStore:
+        """Received files."""
+        return FileStore(self.settings.ingest.home / "files")
+
+    @cached_property
+    def worker(self) -> Worker:
+        """The process that parses and embeds, for a program that answers meanwhile."""
+        return Worker(self.settings.ingest)
+
+    @cached_property
     def pipeline(self) -> Pipeline:
         """Ingestion; what a dead process left behind is settled before it is handed out."""
-        settings = self.settings.ingest
-        files = FileStore(settings.home / "files")
-        pipeline = Pipeline(self.catalog, files, self.index, self.embedder, self.sparse, settings.chunk_tokens)
+        parts = (self.catalog, self.files, self.index)
+        tokens = self.settings.ingest.chunk_tokens
+        if self._beside:
+            embedder = WorkerEmbedder(self.embedder, self.worker)
+            pipeline = Pipeline(*parts, embedder, self.sparse, tokens, read=self.worker.read)
+        else:
+            pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens)
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline
@@ -96,14 +119,18 @@ class Workspace:
         return HybridSearch(self.index, self.catalog, self.embedder, self.sparse)
 
     @cached_property
-    def engines(self) -> list[ChatEngine]:
-        """The rungs that write, best first; nothing is loaded or connected yet."""
+    def packaged(self) -> PackagedModel:
+        """The packaged model; its weights are loaded at the first answer."""
         from serving.packaged import PackagedModel
 
+        return PackagedModel(self.settings.ingest.home / "models", self.settings.serving.packaged_dtype)
+
+    @cached_property
+    def engines(self) -> list[ChatEngine]:
+        """The rungs that write, best first; nothing is loaded or connected yet."""
         settings = self.settings.serving
         endpoint = endpoint_engine(settings)
-        packaged = PackagedModel(self.settings.ingest.home / "models", settings.packaged_dtype)
-        return [*([endpoint] if endpoint else []), packaged_engine(packaged, settings)]
+        return [*([endpoint] if endpoint else []), packaged_engine(self.packaged, settings)]
 
     @cached_property
     def chain(self) -> AnswerChain:
@@ -114,17 +141,20 @@ class Workspace:
         return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max)
 
     def close(self) -> None:
-        """Let go of index and database."""
+        """Let go of models, index and database."""
+        if "packaged" in self.__dict__:
+            self.packaged.close()
         if "index" in self.__dict__:
             self.index.close()
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 @contextmanager
-def open_workspace(settings: Settings | None = None, *, own: bool = True) -> Iterator[Workspace]:
+def open_workspace(settings: Settings | None = None, *, own: bool = True, beside: bool = False) -> Iterator[Workspace]:
     """Open the data folder that the settings name.
 
-    own: hold it for this process; only commands that read nothing but the catalog do without.
+    own:    hold it for this process; only commands that read nothing but the catalog do without.
+    beside: see Workspace.
 
     Raises:
         DataFolderBusy: another process holds it.
@@ -132,7 +162,7 @@ def open_workspace(settings: Settings | None = None, *, own: bool = True) -> Ite
     """
     settings = settings or Settings.load()
     with DataFolder(settings.ingest.home) if own else nullcontext():
-        workspace = Workspace(settings, open_database(settings.ingest.sqlalchemy_url))
+        workspace = Workspace(settings, open_database(settings.ingest.sqlalchemy_url), beside=beside)
         try:
             yield workspace
         finally:

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import BinaryIO
 
 _BLOCK = 1 << 20
 
@@ -27,9 +28,14 @@ class FileStore:
         Raises:
             OSError: the source cannot be read or the disk is full.
         """
+        with source.open("rb") as reader:
+            return self.add_from(reader)
+
+    def add_from(self, reader: BinaryIO) -> tuple[str, int]:
+        """The same for an open file, from where it stands."""
         self._folder.mkdir(parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
-        with source.open("rb") as reader, tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as writer:
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as writer:
             try:
                 while block := reader.read(_BLOCK):
                     digest.update(block)

@@ -315,7 +315,10 @@ class Pipeline:
         A document that lost points stays live with what is left; ``reprocess`` does not help it before its version
         is failed, so it is failed here and can be ingested again.
         """
+        # In this order: what is being written now is unfinished still, or live by the time the documents are read.
         written = self._index.writings(kb.id)
+        for version in self._catalog.unfinished():
+            written.pop((version.id, version.generation), None)
         wrong = []
         for document in self._catalog.documents(kb):
             for version in self._catalog.versions_of(document.id):

@@ -67,4 +67,7 @@ def load_settings(kind: type[SettingsT]) -> SettingsT:
     except ValidationError as exc:
         problem = exc.errors()[0]
         variable = ENV_PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
-        raise SettingsError(f"{variable}: {problem['msg']} (check the environment and .env)") from exc
+        said = problem["msg"].removeprefix("Value error, ")
+        # A rule over several settings names them itself.
+        where = f"{variable}: " if problem["loc"] else ""
+        raise SettingsError(f"{where}{said} (check the environment and .env)") from exc

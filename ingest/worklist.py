@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from ingest.database import DocumentRow, PurgeRow, VersionRow
 from ingest.knowledge_bases import Transactions
@@ -39,6 +39,12 @@ class WorkList(Transactions):
         with self._session() as session:
             return [version_of(row, doc) for row, doc in session.execute(query)]
 
+    def count_waiting(self) -> int:
+        """How many versions are received, or worked on."""
+        with self._session() as session:
+            query = select(func.count()).select_from(VersionRow).where(VersionRow.state.in_(UNFINISHED))
+            return session.scalar(query) or 0
+
     def claim(self, version: Version) -> bool:
         """Take a received version to work on; False when somebody else has it, or it was uploaded anew or deleted."""
         with self._session() as session:
@@ -54,8 +60,10 @@ class WorkList(Transactions):
             )
             return taken.first() is not None
 
-    def requeue(self, version: Version) -> bool:
+    def requeue(self, version: Version, *, counted: bool = True) -> bool:
         """Put an interrupted version back as received; its points go on the purge list.
+
+        counted: the attempt counts; not when the program was stopped on purpose.
 
         Returns False when that was tried often enough: the version is left for the caller to fail.
         """
@@ -64,7 +72,9 @@ class WorkList(Transactions):
             row = session.get(VersionRow, version.id)
             if doc is None or row is None or row.generation != version.generation:
                 return True
-            if row.attempts >= MOST_ATTEMPTS:
+            if not counted:
+                row.attempts = max(0, row.attempts - 1)
+            elif row.attempts >= MOST_ATTEMPTS:
                 return False
             session.add(PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=row.id, generation=row.generation))
             doc.last_generation += 1

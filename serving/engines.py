@@ -57,6 +57,7 @@ class ChatEngine:
         *,
         small: bool = False,
         secret: str = "",
+        ensure_ready: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.small = small
@@ -67,6 +68,16 @@ class ChatEngine:
         self._languages = frozenset(languages)
         self._total_s = total_s
         self._secret = secret
+        self._ensure_ready = ensure_ready
+
+    def ensure_ready(self) -> None:
+        """See that the engine can begin now.
+
+        Raises:
+            EngineBusy: it cannot; nothing has been tried.
+        """
+        if self._ensure_ready is not None:
+            self._ensure_ready()
 
     def speaks(self, language: str) -> bool:
         """Whether customers can be answered in this language."""
@@ -136,6 +147,32 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
     )
 
 
+async def probe_endpoint(settings: ServingSettings) -> None:
+    """See that the endpoint answers, takes the key and serves the model; nothing is generated.
+
+    Raises:
+        EngineAway, EngineTimeout, EngineRefused, UnknownModel: as an answer would meet them.
+    """
+    import openai
+
+    key = settings.endpoint_api_key.get_secret_value() if settings.endpoint_api_key else "none"
+    timeout = openai.Timeout(CONNECT_S, connect=CONNECT_S)
+    async with openai.AsyncOpenAI(
+        base_url=settings.endpoint_url, api_key=key, timeout=timeout, max_retries=0
+    ) as client:
+        try:
+            served = [model.id async for model in client.models.list()]
+        except openai.NotFoundError:
+            # Some servers answer chats and list no models: the first answer will tell.
+            return
+        except openai.OpenAIError as exc:
+            raise _translated(exc, ENDPOINT, False, key) from exc
+    if served and settings.endpoint_model not in served:
+        raise UnknownModel(
+            f"the endpoint serves {', '.join(sorted(served)[:5])}, not {settings.endpoint_model!r} (FRONTDESK_ENDPOINT_MODEL)"
+        )
+
+
 def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatEngine:
     """The packaged model as a rung."""
     from serving.packaged import PackagedChatModel
@@ -152,6 +189,7 @@ def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatE
         settings.packaged_timeout_s,
         packaged.count_tokens,
         small=True,
+        ensure_ready=packaged.ensure_ready,
     )
 
 

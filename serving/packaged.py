@@ -12,6 +12,8 @@ import importlib.util
 import io
 import logging
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -63,6 +65,7 @@ class PackagedModel:
         # One at a time: torch uses every core for one answer already.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="packaged")
         self._queued = 0
+        self._warming = False
         self._counting = threading.Lock()
 
     def load(self) -> _Loaded:
@@ -88,6 +91,14 @@ class PackagedModel:
         model.eval()
         return _Loaded(model, AutoTokenizer.from_pretrained(folder))
 
+    @property
+    def _target(self) -> Path:
+        return self._folder / "smollm2-135m-instruct"
+
+    def convert(self) -> Path:
+        """Write the weights into the folder in the form that loads fast; returns where they are."""
+        return self._converted()
+
     def _choose_dtype(self) -> str:
         import torch
 
@@ -99,7 +110,7 @@ class PackagedModel:
 
     def _converted(self) -> Path:
         """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
-        target = self._folder / "smollm2-135m-instruct"
+        target = self._target
         if (target / "config.json").exists():
             return target
         import torch
@@ -167,6 +178,47 @@ class PackagedModel:
         except RuntimeError as exc:
             self._ended()
             raise EngineAway("the packaged model has been shut down") from exc
+
+    def warm_up(self) -> None:
+        """Load in this thread; until that is done, questions are sent on to the next rung instead of waiting."""
+        self._warming = True
+        try:
+            if not (self._target / "config.json").exists():
+                # In a process of its own: converting would hold Python's lock, and with it the customers.
+                command = [sys.executable, "-m", "serving.packaged", str(self._folder)]
+                subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
+            self.load()
+        except (EngineAway, OSError, subprocess.CalledProcessError) as exc:
+            log.warning("the packaged model is not ready: %s", exc)
+        finally:
+            self._warming = False
+
+    def ensure_ready(self) -> None:
+        """See that an answer need not wait for the weights, where they are being loaded beside.
+
+        Raises:
+            EngineBusy: they are still being loaded.
+        """
+        if self.warming:
+            raise EngineBusy("the packaged model is still being loaded")
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return self._loaded is not None
+
+    @property
+    def warming(self) -> bool:
+        """Whether the weights are being loaded beside."""
+        return self._warming and self._loaded is None
+
+    def problem(self) -> str:
+        """Why it could not be loaded, without loading it; "" when nothing speaks against it."""
+        try:
+            _package_folder()
+        except ImportError as exc:
+            return f"{exc}: run `make setup`"
+        return ""
 
     @property
     def queued(self) -> int:
@@ -300,3 +352,7 @@ class PackagedChatModel(BaseChatModel):
 
 def _plain(messages: Sequence[BaseMessage]) -> list[Message]:
     return [Message(_ROLES.get(m.type, "user"), str(m.content)) for m in messages]
+
+
+if __name__ == "__main__":
+    PackagedModel(Path(sys.argv[1])).convert()

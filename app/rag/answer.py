@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +44,7 @@ class Citation:
 
     n: int
     document: str
+    title: str
     version: str
     page: int | None
     sheet: str | None
@@ -54,7 +55,20 @@ class Citation:
     def of(cls, n: int, passage: Passage) -> Citation:
         """The passage as source number ``n``."""
         page = passage.pages[0] if passage.pages else None
-        return cls(n, passage.document, passage.version, page, passage.sheet, passage.heading, passage.text)
+        return cls(
+            n=n,
+            document=passage.document,
+            title=passage.title,
+            version=passage.version,
+            page=page,
+            sheet=passage.sheet,
+            heading=passage.heading,
+            text=passage.text,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The source as scripts read it; keys are stable."""
+        return asdict(self)
 
     @property
     def place(self) -> str:
@@ -104,18 +118,7 @@ class Answer:
         return {
             "answer": self.answer,
             "outcome": self.outcome.value,
-            "citations": [
-                {
-                    "n": c.n,
-                    "document": c.document,
-                    "version": c.version,
-                    "page": c.page,
-                    "sheet": c.sheet,
-                    "heading": c.heading,
-                    "text": c.text,
-                }
-                for c in self.citations
-            ],
+            "citations": [c.as_json() for c in self.citations],
             "release": self.release,
             "engine": self.engine,
             "fallen": [{"engine": f.engine, "reason": f.reason, "detail": f.detail} for f in self.fallen],
@@ -129,9 +132,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Event: a checked sentence, its marks in place; what a customer may read now."""
+    """Event: a checked sentence, its marks in place; what a customer may read now.
+
+    citations: all sources numbered so far, in order.
+    """
 
     text: str
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

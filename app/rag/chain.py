@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
 from app.errors import UsageError
-from app.rag.answer import Answer, AnswerEvent, Ask, Citation, Done, Fall, Outcome, Retracted, Sentence
+from app.rag.answer import Answer, AnswerEvent, Ask, Done, Fall, Outcome, Retracted, Sentence
 from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.condense import condense
 from app.rag.draft import Draft
@@ -94,15 +94,22 @@ class AnswerChain:
             raise RuntimeError("the chain ended without an answer")
         return answer
 
-    async def stream(self, ask: Ask) -> AsyncIterator[AnswerEvent]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
         """Sentences as they are ready, then Done; raises as ``answer`` does."""
         if not ask.question.strip():
             raise UsageError("the question is empty")
         if len(ask.question) > self._question_max:
             raise UsageError(f"the question has more than {self._question_max} characters")
         self._check_pin(ask.engine)
-        async for event in self.runnable.astream(ask):
-            yield event
+        events = self.runnable.astream(ask)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            # A reader that stops reading must stop the engine as well; the runnable's stream does not close by itself.
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
 
     def _check_pin(self, engine: str | None) -> None:
         known = [e.name for e in self._engines]
@@ -164,7 +171,7 @@ class AnswerChain:
             clock = time.perf_counter()
             try:
                 async for sentence in self._ask_engine(engine, prepared, draft):
-                    yield Sentence(sentence)
+                    yield Sentence(sentence, draft.citations)
             except EngineError as exc:
                 withheld += tuple(draft.withheld)
                 # A pinned engine that fails is an error. One that was not fit for the question, or wrote nothing that
@@ -194,6 +201,7 @@ class AnswerChain:
             raise WrongLanguage(f"the {engine.name} engine does not write {language!r}")
         if engine.small and not prepared.verdict.sure:
             raise ThinEvidence(f"the {engine.name} engine is not asked on so little evidence")
+        engine.ensure_ready()
         ask = prepared.ask
         messages = await asyncio.to_thread(
             render_answer,
@@ -223,9 +231,9 @@ class AnswerChain:
         draft = Draft(prepared.standalone, prepared.passages, prepared.verdict.evidence, None)
         verdict = prepared.verdict
         if not verdict.sure:
-            yield Sentence(draft.say(closest(prepared.retrieved.language)))
+            yield Sentence(draft.say(closest(prepared.retrieved.language)), draft.citations)
         for window in extract(verdict.evidence, MAX_QUOTES if verdict.sure else 1):
-            yield Sentence(draft.quote(window))
+            yield Sentence(draft.quote(window), draft.citations)
         timings = {**prepared.timings_ms, "generate": _since(clock)}
         yield Done(self._done(replace(prepared, timings_ms=timings), draft, EXTRACTIVE, None, falls, withheld))
 
@@ -251,7 +259,7 @@ class AnswerChain:
         return Answer(
             answer=draft.text,
             outcome=Outcome.ANSWERED,
-            citations=tuple(Citation.of(n, passage) for n, passage in enumerate(draft.sources, start=1)),
+            citations=draft.citations,
             release=release,
             engine=engine,
             fallen=tuple(falls),

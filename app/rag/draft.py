@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from app.rag.answer import MAX_SOURCES
+from app.rag.answer import MAX_SOURCES, Citation
 from ingest.sparse import without_product_codes
 from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence, strip_marks
 from serving.extractive import Evidence
@@ -64,6 +64,11 @@ class Draft:
         """The answer so far."""
         parts = [s if _ASIAN_END.search(s) else f"{s} " for s in self.sentences]
         return "".join(parts).strip()
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The sources so far, numbered."""
+        return tuple(Citation.of(n, passage) for n, passage in enumerate(self.sources, start=1))
 
     def push(self, piece: str) -> list[str]:
         """Take a piece of the stream; returns the sentences that may be shown now."""

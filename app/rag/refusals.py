@@ -31,6 +31,22 @@ _CLOSEST = {
 }
 
 
+_AWAY = {
+    "en": "I cannot look this up at the moment. Please try again in a few minutes, or let a colleague take over.",
+    "zh": "我暂时无法查询资料。请过几分钟再试，或由人工客服为您处理。",
+    "de": "Ich kann das im Moment nicht nachsehen. Bitte versuchen Sie es in einigen Minuten noch einmal, oder lassen Sie "
+    "sich von einer Kollegin oder einem Kollegen helfen.",
+    "fr": "Je ne peux pas consulter nos documents pour le moment. Réessayez dans quelques minutes, ou laissez un collègue "
+    "prendre le relais.",
+    "es": "En este momento no puedo consultarlo. Inténtelo de nuevo en unos minutos o deje que le atienda un compañero.",
+}
+
+
+def away(language: str) -> str:
+    """What is said when nothing can be looked up."""
+    return _AWAY.get(language, _AWAY["en"])
+
+
 def closest(language: str) -> str:
     """What stands before a quote that may miss the question."""
     return _CLOSEST.get(language, _CLOSEST["en"])

@@ -1,0 +1,93 @@
+"""A question to an answer for all routes: deadline, index away, figures; the chain does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from sqlalchemy.exc import OperationalError
+
+from app.errors import Overdue
+from app.rag.answer import Answer, AnswerEvent, Ask, Done, Fall, Outcome
+from app.rag.refusals import away
+from app.service import Service
+from ingest.errors import IndexUnavailable, NotFound
+from ingest.language import detect_language
+from ingest.records import KnowledgeBase
+from ingest.schema import Principal
+
+log = logging.getLogger(__name__)
+
+
+async def find_kb(service: Service, name: str | None, principal: Principal) -> KnowledgeBase:
+    """The knowledge base of a request, the default one when it names none.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    wanted = name or service.settings.app.kb
+    return await asyncio.to_thread(service.workspace.catalog.knowledge_base, wanted, principal.tenant)
+
+
+async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
+    """What the chain says, within the deadline. An index that is away ends in a hand-off, not in an error.
+
+    Raises:
+        Overdue: the deadline passed.
+        UsageError, SettingsError, EngineError: as the chain raises them.
+    """
+    service.check_question(ask.question)
+    seconds = service.settings.app.answer_timeout_s
+    end = asyncio.get_running_loop().time() + seconds
+    with service.metrics.answering.track_inprogress():
+        async with aclosing(service.chain.stream(ask)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout_at(end):
+                        event = await anext(events, None)
+                except TimeoutError as exc:
+                    raise Overdue(f"the answer was not there after {seconds:g} s; ask again") from exc
+                except (IndexUnavailable, OperationalError) as exc:
+                    log.warning("a question was handed off: %s", exc)
+                    event = Done(_handed_off(ask, exc))
+                if event is None:
+                    return
+                if isinstance(event, Done):
+                    service.metrics.answered(event.answer)
+                    service.checkup.saw(event.answer)
+                yield event
+                if isinstance(event, Done):
+                    return
+
+
+async def whole_answer(service: Service, ask: Ask) -> Answer:
+    """The answer at once; raises as ``answer_events`` does."""
+    async with aclosing(answer_events(service, ask)) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return event.answer
+    raise RuntimeError("the chain ended without an answer")
+
+
+async def kb_name(service: Service, knowledge_base_id: str) -> str:
+    """The name of a knowledge base; "" when it is gone."""
+    try:
+        kb = await asyncio.to_thread(service.workspace.catalog.knowledge_base_by_id, knowledge_base_id)
+    except NotFound:
+        return ""
+    return kb.name
+
+
+def _handed_off(ask: Ask, exc: Exception) -> Answer:
+    language = detect_language(ask.question)
+    detail = str(exc).splitlines()[0] if isinstance(exc, IndexUnavailable) else "the database cannot be reached"
+    return Answer(
+        answer=away(language),
+        outcome=Outcome.HANDED_OFF,
+        fallen=(Fall("index", "away", detail),),
+        language=language,
+        standalone_question=ask.question,
+        verdict="nothing could be looked up",
+    )

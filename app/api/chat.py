@@ -1,0 +1,123 @@
+"""POST /api/chat: a question to a streamed, cited answer that is kept in a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.api.answering import answer_events, find_kb
+from app.api.auth import Authenticated
+from app.api.dependencies import ServiceOf
+from app.api.errors import body_of
+from app.api.examples import CHAT_EVENTS
+from app.api.models import ChatAnswer, ChatRequest
+from app.api.stream import EventStream, sse, unless_gone
+from app.rag.answer import Answer, Ask, Done, Retracted, Sentence
+from app.service import Service
+from ingest.schema import Principal
+
+router = APIRouter(prefix="/api", tags=["chat"])
+# Turns of a conversation that a question is read with.
+TURNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stored question on its way to an answer."""
+
+    ask: Ask
+    conversation_id: str
+    message_id: int
+
+
+@router.post(
+    "/chat",
+    response_model=ChatAnswer,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": CHAT_EVENTS}}}},
+)
+async def chat(
+    body: ChatRequest, request: Request, service: ServiceOf, principal: Authenticated
+) -> Response | ChatAnswer:
+    """Ask a question.
+
+    Streamed as server-sent events: `sources` (all sources numbered so far), `sentence`, `retracted` (forget the
+    sentences so far), `done` (the whole answer), `error`. With `"stream": false` the whole answer as JSON.
+    """
+    turn = await _begin(service, body, principal)
+    if body.stream:
+        return EventStream(_events(service, turn, request))
+    answer = await unless_gone(request, _whole(service, turn))
+    return ChatAnswer.model_validate(_with_ids(answer, turn))
+
+
+async def _begin(service: Service, body: ChatRequest, principal: Principal) -> Turn:
+    """Store the question, before anything can go wrong with the answer."""
+    conversations = service.conversations
+    if body.conversation_id is None:
+        kb = await find_kb(service, body.kb, principal)
+        conversation = await asyncio.to_thread(conversations.create, kb.id, principal.tenant)
+    else:
+        conversation = await asyncio.to_thread(conversations.get, body.conversation_id, principal.tenant)
+        if body.kb is not None:
+            kb = await find_kb(service, body.kb, principal)
+        else:
+            by_id = service.workspace.catalog.knowledge_base_by_id
+            kb = await asyncio.to_thread(by_id, conversation.knowledge_base_id)
+    history = await asyncio.to_thread(conversations.history, conversation.id, TURNS)
+    service.check_question(body.question)
+    message_id = await asyncio.to_thread(conversations.ask, conversation.id, body.question, principal.tenant)
+    ask = Ask(body.question, kb, history, principal, body.engine, body.style)
+    return Turn(ask, conversation.id, message_id)
+
+
+async def _events(service: Service, turn: Turn, request: Request) -> AsyncGenerator[bytes, None]:
+    """The stream; the answer is stored before the customer reads that it is whole."""
+    ids = {"conversation_id": turn.conversation_id, "message_id": turn.message_id}
+    sources, shown, whole = 0, "", False
+    try:
+        yield sse("sources", {**ids, "sources": []})
+        async with aclosing(answer_events(service, turn.ask)) as events:
+            async for event in events:
+                if isinstance(event, Sentence):
+                    if len(event.citations) > sources:
+                        sources = len(event.citations)
+                        yield sse("sources", {**ids, "sources": [c.as_json() for c in event.citations]})
+                    shown = f"{shown} {event.text}".strip()
+                    yield sse("sentence", {"text": event.text})
+                elif isinstance(event, Retracted):
+                    sources, shown = 0, ""
+                    fall = event.fall
+                    yield sse("retracted", {"engine": fall.engine, "reason": fall.reason, "detail": fall.detail})
+                else:
+                    await asyncio.to_thread(service.conversations.answered, turn.message_id, event.answer)
+                    whole = True
+                    yield sse("done", _with_ids(event.answer, turn))
+    except Exception as exc:  # noqa: BLE001 - the reply has begun: an error can only be its last event
+        yield sse("error", body_of(exc, request)[1])
+    finally:
+        if not whole:
+            await asyncio.to_thread(service.conversations.interrupted, turn.message_id, shown)
+
+
+async def _whole(service: Service, turn: Turn) -> Answer:
+    whole = False
+    try:
+        async with aclosing(answer_events(service, turn.ask)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    await asyncio.to_thread(service.conversations.answered, turn.message_id, event.answer)
+                    whole = True
+                    return event.answer
+        raise RuntimeError("the chain ended without an answer")
+    finally:
+        if not whole:
+            await asyncio.to_thread(service.conversations.interrupted, turn.message_id)
+
+
+def _with_ids(answer: Answer, turn: Turn) -> dict[str, object]:
+    return {**answer.as_json(), "conversation_id": turn.conversation_id, "message_id": turn.message_id}

@@ -1,0 +1,88 @@
+"""POST /api/retrieve: what answering finds and how it judges it; the very path of answering, up to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+
+from app.api.answering import find_kb
+from app.api.auth import Authenticated
+from app.api.dependencies import ServiceOf
+from app.api.models import (
+    EvidenceBody,
+    FusedHit,
+    LegHit,
+    Legs,
+    Retrieval,
+    RetrieveRequest,
+    VerdictBody,
+)
+from app.api.stream import unless_gone
+from app.rag.answer import Ask
+from app.rag.chain import Prepared
+from ingest.index.base import Hit
+
+router = APIRouter(prefix="/api", tags=["retrieval"])
+MOST_EVIDENCE = 10
+
+
+@router.post("/retrieve")
+async def retrieve(body: RetrieveRequest, request: Request, service: ServiceOf, principal: Authenticated) -> Retrieval:
+    """Each leg's hits and scores, the fused order, the verdict and the milliseconds of each stage."""
+    service.check_question(body.question)
+    kb = await find_kb(service, body.kb, principal)
+    prepared = await unless_gone(request, service.chain.prepare.ainvoke(Ask(body.question, kb, principal=principal)))
+    return _body(kb.name, body, prepared)
+
+
+def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
+    found, verdict = prepared.retrieved, prepared.verdict
+    raw = {fused.hit.id: fused for fused in found.fused}
+    return Retrieval(
+        kb=kb,
+        question=body.question,
+        standalone_question=prepared.standalone,
+        language=found.language,
+        legs=Legs(dense=_leg(found.legs.dense, body.limit), sparse=_leg(found.legs.sparse, body.limit)),
+        fused=[
+            FusedHit(
+                n=passage.n,
+                chunk_id=passage.chunk_id,
+                document=passage.document,
+                title=passage.title,
+                page=passage.pages[0] if passage.pages else None,
+                sheet=passage.sheet,
+                heading=passage.heading,
+                text=passage.text,
+                score=passage.score,
+                dense=raw[passage.chunk_id].dense,
+                sparse=raw[passage.chunk_id].sparse,
+            )
+            for passage in found.passages(body.limit)
+        ],
+        verdict=VerdictBody(
+            answerable=verdict.answerable,
+            sure=verdict.sure,
+            score=verdict.score,
+            reason=verdict.reason,
+            evidence=[
+                EvidenceBody(n=e.window.passage.n, text=e.window.text, score=e.score)
+                for e in verdict.evidence[:MOST_EVIDENCE]
+            ],
+        ),
+        timings_ms={stage: round(ms, 2) for stage, ms in prepared.timings_ms.items()},
+    )
+
+
+def _leg(hits: Sequence[Hit], limit: int) -> list[LegHit]:
+    return [
+        LegHit(
+            chunk_id=hit.id,
+            document=hit.payload["document"],
+            page=hit.payload["pages"][0] if hit.payload["pages"] else None,
+            heading=" > ".join(hit.payload["heading_path"]),
+            score=hit.score,
+        )
+        for hit in hits[:limit]
+    ]

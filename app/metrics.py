@@ -1,0 +1,57 @@
+"""Counters and histograms for Prometheus; one registry an application, so that tests and reloads do not clash."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from app.rag.answer import Answer
+from ingest.pipeline import Ingested
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Retrieval takes tens of milliseconds, a written answer seconds.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """What operators watch."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        r = self._registry
+        self._requests = Counter("frontdesk_http_requests_total", "Requests", ["method", "route", "status"], registry=r)
+        self._seconds = Histogram(
+            "frontdesk_http_request_seconds", "Time to the end of a reply", ["route"], buckets=_SECONDS, registry=r
+        )
+        self._answers = Counter("frontdesk_answers_total", "Answers", ["outcome", "engine"], registry=r)
+        self._stages = Histogram(
+            "frontdesk_answer_stage_seconds", "Time of each stage", ["stage"], buckets=_SECONDS, registry=r
+        )
+        self._falls = Counter("frontdesk_falls_total", "Rungs that did not answer", ["engine", "reason"], registry=r)
+        self._withheld = Counter("frontdesk_sentences_withheld_total", "Sentences written, not shown", registry=r)
+        self._documents = Counter("frontdesk_documents_total", "Documents ingested", ["state"], registry=r)
+        self.answering = Gauge("frontdesk_answering", "Answers being made now", registry=r)
+        self.generating = Gauge("frontdesk_generating", "Answers the packaged model writes or has waiting", registry=r)
+        self.waiting = Gauge("frontdesk_documents_waiting", "Documents received and not yet ingested", registry=r)
+
+    def answered(self, answer: Answer) -> None:
+        """Count an answer with its falls and stages."""
+        self._answers.labels(answer.outcome.value, answer.engine or "none").inc()
+        for fall in answer.fallen:
+            self._falls.labels(fall.engine, fall.reason).inc()
+        for stage, milliseconds in answer.timings_ms.items():
+            self._stages.labels(stage).observe(milliseconds / 1e3)
+        self._withheld.inc(len(answer.withheld))
+
+    def ingested(self, result: Ingested) -> None:
+        """Count a document."""
+        self._documents.labels(result.state.value).inc()
+
+    def replied(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; ``route`` is the path's pattern, never the path: that would be a label a document."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry)

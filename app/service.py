@@ -1,0 +1,107 @@
+"""The running service: everything that requests share, opened once and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from app.conversations import Conversations
+from app.errors import UsageError
+from app.health import Checkup
+from app.idempotency import IdempotencyKeys
+from app.ingestion import Ingestor
+from app.metrics import Metrics
+from app.rag.chain import AnswerChain
+from app.workspace import Settings, Workspace, open_workspace
+
+# Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
+THREADS = 32
+
+
+@dataclass(slots=True)
+class Service:
+    """What requests share; ``stopping`` is set when the program is about to end."""
+
+    workspace: Workspace
+    chain: AnswerChain
+    conversations: Conversations
+    idempotency: IdempotencyKeys
+    ingestor: Ingestor
+    metrics: Metrics
+    checkup: Checkup
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of all layers."""
+        return self.workspace.settings
+
+    def check_question(self, question: str) -> None:
+        """See that a question can be asked.
+
+        Raises:
+            UsageError: it is empty or too long.
+        """
+        most = self.settings.app.question_max
+        if not question.strip():
+            raise UsageError("the question is empty; write what you want to know")
+        if len(question) > most:
+            raise UsageError(f"the question has {len(question)} characters, {most} are allowed; ask a shorter one")
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Open the data folder and start ingestion; everything slow happens in threads.
+
+    Raises:
+        DataFolderBusy: another process holds the data folder.
+        SettingsError: a setting is wrong.
+    """
+    loop = asyncio.get_running_loop()
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="frontdesk")
+    loop.set_default_executor(threads)
+    opened = open_workspace(settings, beside=True)
+    workspace = await asyncio.to_thread(opened.__enter__)
+    try:
+        service = await asyncio.to_thread(_assemble, workspace)
+        service.ingestor.start()
+        await service.checkup.probe()
+        if settings.serving.endpoint_url is None:
+            # It is the first rung then: nobody shall wait for its weights.
+            threading.Thread(target=workspace.packaged.warm_up, name="warm-up", daemon=True).start()
+        watching = asyncio.create_task(service.checkup.watch())
+        try:
+            yield service
+        finally:
+            service.stopping.set()
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            await asyncio.to_thread(service.ingestor.stop)
+    finally:
+        await asyncio.to_thread(opened.__exit__, None, None, None)
+
+
+def _assemble(workspace: Workspace) -> Service:
+    metrics = Metrics()
+    # Recovers what an earlier process left behind; loads the embedder, so that the first customer does not wait for it.
+    chain = workspace.chain
+    workspace.embedder.embed_query("warm up")
+    conversations = Conversations(workspace.engine)
+    conversations.recover()
+    idempotency = IdempotencyKeys(workspace.engine)
+    idempotency.recover()
+    default = workspace.settings.app.kb
+    if default not in {kb.name for kb in workspace.catalog.knowledge_bases()}:
+        # A page that cannot upload before somebody knows what a knowledge base is has lost a newcomer.
+        workspace.catalog.create_knowledge_base(default)
+    ingestor = Ingestor(workspace.catalog, workspace.pipeline, workspace.worker, metrics.ingested)
+    metrics.waiting.set_function(lambda: workspace.catalog.count_waiting())
+    metrics.generating.set_function(lambda: workspace.packaged.queued)
+    checkup = Checkup(workspace, ingestor)
+    return Service(workspace, chain, conversations, idempotency, ingestor, metrics, checkup)
