@@ -26,3 +26,7 @@ app.add_typer(evaluate.app, name="eval")
 def main() -> None:
     """Entry point of the `frontdesk` command."""
     app()
+
+
+if __name__ == "__main__":
+    main()
