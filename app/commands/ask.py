@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,29 +35,30 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Ask a question; prints the answer with its sources. A refusal is an answer, too (exit code 0)."""
-    from app.rag.answer import Answer, Ask, Done, Sentence
-    from app.workspace import open_workspace
+    from app.commands.desk import open_desk
 
-    async def run() -> Answer:
-        asked = Ask(question, base, engine=engine.value if engine else None, style=style.value)
-        with err.status("Looking it up…") as status:
-            async for event in workspace.chain.stream(asked):
-                if isinstance(event, Done):
-                    return event.answer
-                if isinstance(event, Sentence):
-                    status.update("Writing…")
-        raise RuntimeError("the chain ended without an answer")
-
-    with open_workspace() as workspace:
-        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
-        answer = asyncio.run(run())
+    with open_desk() as desk, err.status("Looking it up…"):
+        answer = desk.ask(question, kb, engine.value if engine else None, style.value)
     if as_json:
-        print_json(answer.as_json())
+        print_json(answer)
         return
-    out.print(answer.answer, markup=False)
-    for citation in answer.citations:
-        out.print(f"  [{citation.n}] {citation.place}", markup=False, style="cyan")
-    by = f"{answer.engine} ({answer.release})" if answer.release else answer.engine or "no engine"
-    out.print(f"{answer.outcome.value} by {by} in {answer.timings_ms['total'] / 1e3:.1f} s", style="dim", markup=False)
-    for fall in answer.fallen:
-        err.print(f"{fall.engine} did not answer: {fall.detail}", style="dim", markup=False)
+    out.print(answer["answer"], markup=False)
+    for citation in answer["citations"]:
+        out.print(f"  [{citation['n']}] {place_of(citation)}", markup=False, style="cyan")
+    by = f"{answer['engine']} ({answer['release']})" if answer["release"] else answer["engine"] or "no engine"
+    seconds = answer["timings_ms"]["total"] / 1e3
+    out.print(f"{answer['outcome']} by {by} in {seconds:.1f} s", style="dim", markup=False)
+    for fall in answer["fallen"]:
+        err.print(f"{fall['engine']} did not answer: {fall['detail']}", style="dim", markup=False)
+
+
+def place_of(citation: Mapping[str, Any]) -> str:
+    """Where to look, for people: document, page or sheet, heading."""
+    parts = [str(citation["document"])]
+    if citation["page"] is not None:
+        parts.append(f"p. {citation['page']}")
+    if citation["sheet"]:
+        parts.append(f"sheet {citation['sheet']}")
+    if citation["heading"] and citation["heading"] != citation["sheet"]:
+        parts.append(str(citation["heading"]))
+    return ", ".join(parts)

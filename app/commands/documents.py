@@ -44,17 +44,18 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a document: its versions and, with --chunks, what is indexed."""
+    from app.commands.desk import open_desk
     from app.workspace import open_workspace
 
-    with open_workspace(own=chunks) as workspace:
-        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+    with open_workspace(own=False) as workspace:
+        name = kb or workspace.settings.app.kb
+        base = workspace.catalog.knowledge_base(name)
         found = workspace.catalog.document(base, document)
         versions = workspace.catalog.versions(found)
-        live = next((v for v in versions if v.live), None)
-        indexed: list[dict[str, Any]] = []
-        if chunks and live is not None:
-            hits = workspace.index.points(base.id, live.id, live.generation)
-            indexed = sorted((hit.payload for hit in hits), key=lambda payload: int(payload["ordinal"]))
+    indexed: list[dict[str, Any]] = []
+    if chunks:
+        with open_desk() as desk:
+            indexed = desk.chunks(name, document)
     if as_json:
         shown = {"versions": [_version_json(v) for v in versions], **({"chunks": indexed} if chunks else {})}
         print_json({**_as_json(found), **shown})
@@ -77,13 +78,12 @@ def show(
 @reported
 def delete(document: DocumentArgument, kb: KbOption = None, as_json: JsonOption = False) -> None:
     """Delete a document; no point of it stays."""
-    from app.workspace import open_workspace
+    from app.commands.desk import open_desk
 
-    with open_workspace() as workspace:
-        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
-        workspace.pipeline.delete(base, document)
+    with open_desk() as desk:
+        desk.delete(kb, document)
     if as_json:
-        print_json({"kb": base.name, "deleted": document})
+        print_json({"kb": kb or desk.default_kb, "deleted": document})
     else:
         out.print(f"Deleted {document!r}.", markup=False)
 
@@ -99,16 +99,15 @@ def reprocess(
 
     A document whose bytes and pipeline are unchanged stays as it is.
     """
-    from app.workspace import open_workspace
+    from app.commands.desk import open_desk
 
-    with open_workspace() as workspace, progress_bar("reprocessing") as report:
-        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
-        names = documents or [document.name for document in workspace.catalog.documents(base)]
-        results = list(workspace.pipeline.reprocess(base, names, report))
+    with open_desk() as desk, progress_bar("reprocessing") as report:
+        results = desk.reprocess(kb, documents, report)
     failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
     unchanged = sum(r.unchanged for r in results)
     if as_json:
-        print_json({"kb": base.name, "ready": len(results) - len(failed), "unchanged": unchanged, "failed": failed})
+        name = kb or desk.default_kb
+        print_json({"kb": name, "ready": len(results) - len(failed), "unchanged": unchanged, "failed": failed})
     else:
         out.print(f"{len(results) - len(failed)} ready ({unchanged} unchanged), {len(failed)} failed.")
         for entry in failed:
@@ -121,15 +120,14 @@ def reprocess(
 @reported
 def verify(kb: KbOption = None, as_json: JsonOption = False) -> None:
     """Compare catalog and index both ways, remove orphan points, name documents that lost some."""
-    from app.workspace import open_workspace
+    from app.commands.desk import open_desk
 
-    with open_workspace() as workspace:
-        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
-        wrong = workspace.pipeline.verify(base)
+    with open_desk() as desk:
+        wrong = desk.verify(kb)
     lost = [{"document": m.document, "expected": m.expected, "found": m.found} for m in wrong if m.document]
     orphans = sum(m.found for m in wrong if not m.document)
     if as_json:
-        print_json({"kb": base.name, "lost": lost, "orphans_removed": orphans})
+        print_json({"kb": kb or desk.default_kb, "lost": lost, "orphans_removed": orphans})
     elif not wrong:
         out.print("Catalog and index agree.")
     else:

@@ -21,10 +21,9 @@ def ingest(
 
     Unsupported files are listed as skipped. Ends with 1 only if a file failed.
     """
+    from app.commands.desk import open_desk
     from app.errors import UsageError
     from app.uploads import collect
-    from app.workspace import open_workspace
-    from ingest.errors import NotFound
     from ingest.records import State
 
     missing = [str(path) for path in paths if not path.exists()]
@@ -32,16 +31,9 @@ def ingest(
         raise UsageError(f"no such file or folder: {', '.join(missing)}")
     found = collect(paths)
     started = time.perf_counter()
-    with open_workspace() as workspace, progress_bar("starting") as report:
-        name = kb or workspace.settings.app.kb
-        try:
-            base = workspace.catalog.knowledge_base(name)
-        except NotFound:
-            base = workspace.catalog.create_knowledge_base(name)
-        # What an interrupted run had received comes first; the figures below are about the files named here.
-        for late in workspace.pipeline.work_off(report):
-            err.print(f"  finished {late.document}: {late.state} {late.reason}".rstrip(), markup=False)
-        results = list(workspace.pipeline.ingest(base, found.uploads, report))
+    with open_desk() as desk, progress_bar("starting") as report:
+        name = kb or desk.default_kb
+        results = desk.ingest(kb, found.uploads, report)
     seconds = time.perf_counter() - started
     failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
     ready = [r for r in results if r.state is State.READY]

@@ -77,15 +77,16 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Delete a knowledge base with its documents, index and stored files."""
+    from app.commands.desk import open_desk
     from app.workspace import open_workspace
 
-    with open_workspace() as workspace:
-        kb = workspace.catalog.knowledge_base(name)
-        count = len(workspace.catalog.documents(kb))
-        if not yes and not typer.confirm(f"Delete knowledge base {name!r} with {count} documents?", err=True):
-            err.print("Nothing was deleted.")
-            raise typer.Exit(1)
-        workspace.pipeline.delete_knowledge_base(kb)
+    with open_workspace(own=False) as workspace:
+        count = len(workspace.catalog.documents(workspace.catalog.knowledge_base(name)))
+    if not yes and not typer.confirm(f"Delete knowledge base {name!r} with {count} documents?", err=True):
+        err.print("Nothing was deleted.")
+        raise typer.Exit(1)
+    with open_desk() as desk:
+        desk.delete_knowledge_base(name)
     if as_json:
         print_json({"deleted": name, "documents": count})
     else:

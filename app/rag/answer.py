@@ -70,18 +70,6 @@ class Citation:
         """The source as scripts read it; keys are stable."""
         return asdict(self)
 
-    @property
-    def place(self) -> str:
-        """Where to look, for people: document, page or sheet, heading."""
-        parts = [self.document]
-        if self.page is not None:
-            parts.append(f"p. {self.page}")
-        if self.sheet:
-            parts.append(f"sheet {self.sheet}")
-        if self.heading and self.heading != self.sheet:
-            parts.append(self.heading)
-        return ", ".join(parts)
-
 
 @dataclass(frozen=True, slots=True)
 class Fall:

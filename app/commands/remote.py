@@ -1,0 +1,209 @@
+"""Commands beside a running server: the same work, asked of it over HTTP."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from app.errors import ServerAway, UsageError
+from app.settings import AppSettings
+from ingest.errors import FrontdeskError, NotFound
+from ingest.pipeline import Ingested, Mismatch, Progress, Upload
+from ingest.records import UNFINISHED, State
+from serving.prompts import Style
+
+CONNECT_S = 3.0
+POLL_S = 0.5
+PAGE = 1000
+# Files sent by one request; each reply means that these are safe.
+FILES_AT_ONCE = 20
+TRIES = 3
+
+
+class RemoteDesk:
+    """The desk of a server on this machine."""
+
+    def __init__(self, url: str, settings: AppSettings) -> None:
+        self.default_kb = settings.kb
+        self._url = url
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(settings.answer_timeout_s + 10, connect=CONNECT_S),
+            # A server on this machine is never behind a proxy of the environment.
+            trust_env=False,
+        )
+
+    def __enter__(self) -> RemoteDesk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def ask(self, question: str, kb: str | None, engine: str | None, style: Style) -> dict[str, Any]:
+        """The answer as ``Answer.as_json`` gives it."""
+        body = {"question": question, "kb": kb or self.default_kb, "engine": engine, "style": style, "stream": False}
+        answer: dict[str, Any] = self._call("POST", "/api/chat", json=body)
+        # A command's question is no customer's conversation.
+        self._call("DELETE", f"/api/conversations/{answer.pop('conversation_id')}")
+        del answer["message_id"]
+        return answer
+
+    def ingest(self, kb: str | None, uploads: Sequence[Upload], report: Progress) -> list[Ingested]:
+        """Bring files in; an unknown knowledge base is created."""
+        name = kb or self.default_kb
+        try:
+            self._call("GET", f"/api/knowledge-bases/{_path(name)}")
+        except NotFound:
+            self._call("POST", "/api/knowledge-bases", json={"name": name})
+        waiting: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(uploads), FILES_AT_ONCE):
+            report(uploads[start].name, "sending", start, len(uploads))
+            sent = self._send(name, uploads[start : start + FILES_AT_ONCE])
+            waiting.update({document["id"]: document for document in sent})
+        return self._finished(name, waiting, report)
+
+    def _send(self, kb: str, uploads: Sequence[Upload]) -> list[dict[str, Any]]:
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        for left in reversed(range(TRIES)):
+            with ExitStack() as stack:
+                try:
+                    files = [("files", (u.name, stack.enter_context(u.path.open("rb")))) for u in uploads]
+                except OSError as exc:
+                    raise UsageError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
+                try:
+                    url = f"/api/knowledge-bases/{_path(kb)}/documents"
+                    documents: list[dict[str, Any]] = self._call("POST", url, files=files, headers=headers)["documents"]
+                except ServerAway:
+                    # With the same key: if the first one arrived, nothing is done twice.
+                    if not left:
+                        raise
+                    time.sleep(1.0)
+                else:
+                    return documents
+        raise AssertionError("unreachable")
+
+    def chunks(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """The indexed passages of the live version, in order."""
+        found: list[dict[str, Any]] = []
+        identity = self._document(kb or self.default_kb, document)["id"]
+        while True:
+            params = {"limit": PAGE, "offset": len(found)}
+            page = self._call("GET", f"/api/documents/{identity}/chunks", params=params)
+            found += page["chunks"]
+            if len(found) >= page["total"] or not page["chunks"]:
+                return found
+
+    def delete(self, kb: str | None, document: str) -> None:
+        """Delete a document."""
+        self._call("DELETE", f"/api/documents/{self._document(kb or self.default_kb, document)['id']}")
+
+    def reprocess(self, kb: str | None, documents: Sequence[str] | None, report: Progress) -> list[Ingested]:
+        """Ingest documents again, all when none is named."""
+        name = kb or self.default_kb
+        if documents:
+            wanted = [self._document(name, document) for document in documents]
+        else:
+            wanted = list(self._documents(name))
+        # A document that is ready and stays so was not to be changed.
+        started = [
+            {**again, "unchanged": again["state"] == State.READY}
+            for again in (self._call("POST", f"/api/documents/{document['id']}/reprocess") for document in wanted)
+        ]
+        return self._finished(name, {document["id"]: document for document in started}, report)
+
+    def verify(self, kb: str | None) -> list[Mismatch]:
+        """Compare catalog and index."""
+        found = self._call("POST", f"/api/knowledge-bases/{_path(kb or self.default_kb)}/verify")
+        lost = [Mismatch(entry["document"], entry["expected"], entry["found"]) for entry in found["lost"]]
+        orphans = found["orphans_removed"]
+        return [*lost, *([Mismatch("", 0, orphans)] if orphans else [])]
+
+    def delete_knowledge_base(self, name: str) -> None:
+        """Delete a knowledge base with everything in it."""
+        self._call("DELETE", f"/api/knowledge-bases/{_path(name)}")
+
+    def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
+        """Wait until every document has come to its end."""
+        done = {key: d for key, d in started.items() if d.get("unchanged")}
+        while len(done) < len(started):
+            now = {document["id"]: document for document in self._documents(kb)}
+            for key, document in started.items():
+                if key in done:
+                    continue
+                current = now.get(key)
+                if current is None:
+                    done[key] = {**document, "state": State.FAILED, "reason": "it was deleted meanwhile"}
+                elif State(current["state"]) not in UNFINISHED:
+                    done[key] = current
+            working = next((d for d in now.values() if d["progress"]), None)
+            if working is not None:
+                report(working["document"], working["progress"]["stage"], len(done), len(started))
+            if len(done) < len(started):
+                time.sleep(POLL_S)
+        return [_ingested(done[key]) for key in started]
+
+    def _documents(self, kb: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            params = {"limit": PAGE, "offset": offset}
+            page = self._call("GET", f"/api/knowledge-bases/{_path(kb)}/documents", params=params)
+            yield from page["documents"]
+            offset += len(page["documents"])
+            if offset >= page["total"] or not page["documents"]:
+                return
+
+    def _document(self, kb: str, name: str) -> dict[str, Any]:
+        found = next((document for document in self._documents(kb) if document["document"] == name), None)
+        if found is None:
+            raise NotFound(
+                f"no document named {name!r} in knowledge base {kb!r} (frontdesk documents list --kb {kb!r} shows them)"
+            )
+        return found
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            reply = self._http.request(method, path, **arguments)
+        except httpx.TransportError as exc:
+            raise ServerAway(
+                f"the server at {self._url} owns the data folder, but does not answer ({type(exc).__name__}): try again, "
+                "or stop it"
+            ) from exc
+        if reply.is_success:
+            return reply.json() if reply.content else None
+        raise _error(reply)
+
+
+def _error(reply: httpx.Response) -> FrontdeskError:
+    try:
+        message = str(reply.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = f"the server replied with HTTP {reply.status_code}"
+    if reply.status_code == 404:
+        return NotFound(message)
+    return UsageError(message) if reply.status_code in (400, 422) else FrontdeskError(message)
+
+
+def _ingested(document: dict[str, Any]) -> Ingested:
+    return Ingested(
+        document=document["document"],
+        state=State(document["state"]),
+        reason=document["reason"],
+        chunks=document["chunks"],
+        unchanged=bool(document.get("unchanged")),
+        warnings=tuple(document["warnings"]),
+    )
+
+
+def _path(name: str) -> str:
+    return quote(name, safe="")
