@@ -7,7 +7,7 @@ PYTHON ?= python3.11
 DATA   ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check bench lock cli-docs test-tools
+.PHONY: help setup demo up services down test check bench lock cli-docs test-tools
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,10 +24,13 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## ingest the example company's files, ask, print cited answers
 	$(BIN)/python examples/demo.py
 
-up: ## start Qdrant and PostgreSQL for production use (needs Docker)
-	docker compose up --detach --wait
+up: setup ## start the API, its worker and both pages on this machine; Ctrl-C stops them
+	$(BIN)/frontdesk up
 
-down: ## stop them
+services: ## start Qdrant and PostgreSQL for production use (needs Docker)
+	docker compose up --detach --wait qdrant postgres
+
+down: ## stop everything that compose started
 	docker compose down
 
 check: setup ## format, lint, types, import contract, unit tests
@@ -40,13 +43,17 @@ check: setup ## format, lint, types, import contract, unit tests
 test: setup test-tools ## all tests: unit and integration
 	$(BIN)/pytest tests
 
+# What the integration tests need of the system: PostgreSQL, and Chromium with Chinese letters for the pages.
 test-tools:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; } \
-	  || echo "PostgreSQL is missing and cannot be installed here: its tests will be skipped"
+	@missing=""; ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="postgresql"; \
+	  test -x /usr/bin/chromium || missing="$$missing chromium fonts-noto-cjk"; \
+	  test -z "$$missing" || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	  || echo "missing, and cannot be installed here: $$missing; the tests that need it will be skipped"
 
 bench: setup ## the measurements that print tables (DATA=folder with the measuring sets)
 	$(BIN)/python benchmarks/examples.py
+	$(BIN)/python benchmarks/http_load.py
 	$(BIN)/python benchmarks/retrieval.py $(DATA)
 	$(BIN)/python benchmarks/files.py $(DATA)/documents/files --manifest $(DATA)/documents/manifest.jsonl
 	$(BIN)/python benchmarks/latency.py $(DATA)

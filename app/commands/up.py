@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from dotenv import dotenv_values
 
 from app.commands.common import err, out, reported
 
@@ -57,10 +58,9 @@ def up(
         _see_that_free(settings.host, wanted)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     api_url = f"http://{shown}:{settings.port}"
-    environment = {**os.environ, "FRONTDESK_API_URL": api_url}
-    if settings.api_key is not None:
-        # From .env, where the pages do not look.
-        environment["FRONTDESK_API_KEY"] = settings.api_key.get_secret_value()
+    # The pages read no .env: what stands there is handed to them; the environment goes first, as it does for us.
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    environment = {**from_file, **os.environ, "FRONTDESK_API_URL": api_url}
     parts: list[Part] = []
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
