@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.chunk import NO_END
-from ingest.sparse import codes, product_codes
+from ingest.sparse import codes, product_codes, without_product_codes
 from serving.negation import denies, same_denial
 from serving.passages import Passage, Window, content_tokens, windows
 
@@ -122,6 +122,8 @@ def check_sentence(
     words = content_tokens(_PERCENT.sub("%", text))
     if len(words) < (1 if bare else 2):
         return Checked(text, withheld="it says nothing")
+    # Product codes are checked by themselves; counted here they would make up for words that nobody said.
+    plain = content_tokens(_PERCENT.sub("%", without_product_codes(text))) or words
     own_words = words - content_tokens(question)
     named = marks_of(sentence)
     candidates = [p for p in passages if not named or p.n in named]
@@ -136,7 +138,7 @@ def check_sentence(
         if problem:
             # The closest window's objection is the one to read.
             reason = reason or problem
-        elif recall >= RECALL_ENOUGH or (
+        elif _recall(plain, window) >= RECALL_ENOUGH or (
             similarity is not None and similarity(text, [window.text])[0] >= SIMILARITY_ENOUGH
         ):
             best = window

@@ -97,6 +97,16 @@ def test_a_heading_alone_is_no_answer() -> None:
     assert "only names a heading" in target.withheld[0]
 
 
+def test_product_codes_do_not_make_up_for_words_that_nobody_said() -> None:
+    manual = Passage(
+        1, "c1", "manual.pdf", "Manual", "v1", "This manual is about two dishwashers: the FD-200 and the FD-250.",
+        heading_path=("Safety",),
+    )  # fmt: skip
+    target = draft("How many FD-200 are affected by the safety notice?", [manual])
+    written(target, "The safety notice is about the safety of the FD-200 and FD-250 [1].")
+    assert target.sentences == []
+
+
 def test_products_put_beside_a_heading_state_nothing() -> None:
     exchange = Passage(
         1, "c1", "notice.txt", "Safety notice", "v1", "You may exchange it for a new FD-200, or for an FD-250."

@@ -1,0 +1,135 @@
+"""Commands beside a running server: they find it by themselves and give what they give without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.server import announced_url
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
+KEY = "a-key-of-more-than-sixteen-letters"
+QUESTION = "How long is the motor of the WM-900 guaranteed?"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server with a key over a folder of its own; yields the settings that commands need to find it."""
+    folder = tmp_path_factory.mktemp("beside")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "FRONTDESK_HOME": str(folder / "home"),
+        "FRONTDESK_PORT": str(port),
+        "FRONTDESK_API_KEY": KEY,
+        "FRONTDESK_KB": "shop",
+    }
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FRONTDESK_")} | settings
+    server = subprocess.Popen([sys.executable, "-m", "app.main"], env=environment)
+    try:
+        end = time.monotonic() + 120
+        while announced_url(folder / "home") is None:
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        yield settings
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        assert announced_url(folder / "home") is None
+
+
+@pytest.fixture
+def frontdesk(served: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command line in this process; settings of the server, which owns the data folder."""
+    for name, value in served.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, **settings: str) -> Result:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            return CliRunner().invoke(app, list(arguments))
+
+    return run
+
+
+def out(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_the_whole_round_through_the_server(frontdesk: Any, served: dict[str, str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.7 nothing more")
+    warranty, chinese = EXAMPLES / "en" / "warranty.docx", EXAMPLES / "zh" / "warranty-zh.docx"
+    ended = frontdesk("ingest", str(warranty), str(chinese), str(broken), "--json")
+    told = json.loads(ended.stdout)
+    assert (ended.exit_code, told["ready"], [f["document"] for f in told["failed"]]) == (1, 2, ["broken.pdf"])
+    assert told["chunks"] > 0
+
+    again = out(frontdesk("ingest", str(warranty), "--json"))
+    assert (again["ready"], again["unchanged"]) == (1, 1)
+
+    answer = out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))
+    assert (answer["outcome"], answer["engine"]) == ("answered", "extractive")
+    assert "10 years" in answer["answer"]
+    assert [c["document"] for c in answer["citations"]] == ["warranty.docx"]
+    assert "conversation_id" not in answer
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{served['FRONTDESK_PORT']}/api/conversations", headers={"Authorization": f"Bearer {KEY}"}
+    )
+    with urllib.request.urlopen(request) as reply:
+        assert json.load(reply)["total"] == 0
+
+    shown = out(frontdesk("documents", "show", "warranty.docx", "--chunks", "--json"))
+    assert any("10 years" in chunk["text"] for chunk in shown["chunks"])
+    assert out(frontdesk("documents", "verify", "--json")) == {"kb": "shop", "lost": [], "orphans_removed": 0}
+    assert out(frontdesk("documents", "reprocess", "warranty.docx", "--json"))["unchanged"] == 1
+    assert out(frontdesk("documents", "delete", "warranty.docx", "--json")) == {
+        "kb": "shop",
+        "deleted": "warranty.docx",
+    }
+    gone = out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))
+    assert "warranty.docx" not in [c["document"] for c in gone["citations"]]
+
+
+def test_a_knowledge_base_is_made_renamed_and_deleted(frontdesk: Any) -> None:
+    out(frontdesk("ingest", str(EXAMPLES / "en" / "stores.csv"), "--kb", "other", "--json"))
+    out(frontdesk("kb", "rename", "other", "another", "--json"))
+    assert out(frontdesk("kb", "delete", "another", "--yes", "--json")) == {"deleted": "another", "documents": 1}
+    assert "another" not in [kb["kb"] for kb in out(frontdesk("kb", "list", "--json"))["knowledge_bases"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("ask", " "), 2, "empty"),
+        (("documents", "delete", "nothing.md"), 1, "no document named 'nothing.md'"),
+        (("ask", "Anything?", "--kb", "nowhere"), 1, "no knowledge base named 'nowhere'"),
+    ],
+)
+def test_errors_are_the_same(frontdesk: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
+    ended = frontdesk(*arguments)
+    assert (ended.exit_code, said in ended.output) == (code, True), ended.output
+
+
+def test_a_wrong_key_is_said(frontdesk: Any) -> None:
+    ended = frontdesk("ask", QUESTION, FRONTDESK_API_KEY="another-key-of-many-letters")
+    assert ended.exit_code == 1
+    assert "FRONTDESK_API_KEY" in ended.output
