@@ -147,8 +147,7 @@ class Conversations:
             .limit(2 * turns)
         )
         with self._session() as session:
-            rows = list(session.scalars(query))
-        return tuple(Message(row.role, row.text) for row in reversed(rows))
+            return tuple(Message(row.role, row.text) for row in reversed(list(session.scalars(query))))
 
     def ask(self, conversation_id: str, question: str, tenant: str = "default") -> int:
         """Store a question and an answer to come; returns the answer's id.

@@ -1,0 +1,376 @@
+"""What the API sends, as plain frozen dataclasses; fields that a newer server adds are ignored."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered source with its exact passage, which may hold markdown tables."""
+
+    n: int
+    document: str
+    title: str
+    version: str
+    page: int | None
+    sheet: str | None
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """An engine that did not answer, and why."""
+
+    engine: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer contract; ``outcome`` is answered, asked_back, refused or handed_off."""
+
+    answer: str
+    outcome: str
+    citations: list[Citation]
+    conversation_id: str
+    message_id: int
+    engine: str | None = None
+    release: str | None = None
+    fallen: list[Fall] = field(default_factory=list)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    language: str = "und"
+    standalone_question: str = ""
+    verdict: str = ""
+    withheld: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Event: all sources numbered so far; the first one only names the conversation."""
+
+    conversation_id: str
+    message_id: int
+    sources: list[Citation]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Event: a checked sentence with its [n] marks."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """Event: forget the sentences and sources so far, another engine begins anew."""
+
+    engine: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Event: the whole answer; always the last."""
+
+    answer: Answer
+
+
+ChatEvent = Sources | Sentence | Retracted | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation; ``status`` is open, waiting (for a person) or closed. Times are ISO 8601 in UTC."""
+
+    id: str
+    kb: str
+    title: str
+    status: str
+    contact: str
+    note: str
+    messages_count: int
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """Some conversations, and how many there are in all."""
+
+    conversations: list[Conversation]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A question or an answer; ``state`` is complete, pending or interrupted."""
+
+    id: int
+    role: str
+    text: str
+    state: str
+    outcome: str | None
+    citations: list[Citation]
+    engine: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript(Conversation):
+    """A conversation with its messages, oldest first."""
+
+    messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBase:
+    """A knowledge base with its documents counted."""
+
+    name: str
+    documents: int
+    ready: int
+    failed: int
+    in_progress: int
+    chunks: int
+    embedding_model: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a document has come within a stage."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document and its newest version.
+
+    state: received, parsing, embedding, indexing, ready or failed, with a ``reason``.
+    live:  whether customers are answered from it, from this or an older version.
+    """
+
+    id: str
+    document: str
+    title: str
+    state: str
+    reason: str
+    warnings: list[str]
+    live: bool
+    format: str
+    pages: int | None
+    chunks: int
+    bytes: int
+    version: str
+    generation: int
+    updated_at: str
+    progress: Progress | None = None
+    unchanged: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to its end, good or bad."""
+        return self.state in ("ready", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Some documents, and how many there are in all."""
+
+    kb: str
+    documents: list[Document]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a document."""
+
+    version: str
+    generation: int
+    state: str
+    reason: str
+    warnings: list[str]
+    format: str
+    pages: int | None
+    chunks: int
+    bytes: int
+    live: bool
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDetail(Document):
+    """A document with all its versions, oldest first."""
+
+    kb: str
+    versions: list[Version]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage as it is indexed."""
+
+    ordinal: int
+    text: str
+    heading_path: list[str]
+    pages: list[int]
+    sheet: str | None
+    language: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPage:
+    """Some passages, and how many there are in all."""
+
+    document: str
+    title: str
+    total: int
+    chunks: list[Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class LegHit:
+    """What one leg of the search found, with its own score."""
+
+    chunk_id: str
+    document: str
+    page: int | None
+    heading: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Both legs, best first."""
+
+    dense: list[LegHit]
+    sparse: list[LegHit]
+
+
+@dataclass(frozen=True, slots=True)
+class FusedHit:
+    """A passage in the fused order; a leg's score is None when the leg did not find it."""
+
+    n: int
+    chunk_id: str
+    document: str
+    title: str
+    page: int | None
+    sheet: str | None
+    heading: str
+    text: str
+    score: float
+    dense: float | None
+    sparse: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence or row that speaks for an answer, in passage ``n``."""
+
+    n: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the passages hold an answer."""
+
+    answerable: bool
+    sure: bool
+    score: float
+    reason: str
+    evidence: list[Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What answering finds and how it judges it."""
+
+    kb: str
+    question: str
+    standalone_question: str
+    language: str
+    legs: Legs
+    fused: list[FusedHit]
+    verdict: Verdict
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of the system; ``status`` is ok, degraded, away or off."""
+
+    name: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may have."""
+
+    question_chars: int
+    upload_bytes: int
+    files_per_upload: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """What ingestion does now."""
+
+    queued: int
+    running: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The state of everything; ``status`` is ready, degraded or unavailable."""
+
+    version: str
+    status: str
+    components: list[Component]
+    default_kb: str
+    limits: Limits
+    ingestion: Ingestion
+    embedding_model: str
+    vector_engine: str
+
+
+def read(kind: type[T], value: Any) -> T:
+    """A dataclass out of parsed JSON, nested ones included.
+
+    Raises:
+        KeyError, TypeError: the JSON is not of this kind.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{kind.__name__} expected, found {type(value).__name__}")
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass; typing cannot say so
+    return kind(**{name: _value(hints[name], each) for name, each in value.items() if name in known})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(arm for arm in get_args(hint) if arm is not type(None))
+    if get_origin(hint) is list:
+        (of,) = get_args(hint)
+        return [_value(of, each) for each in value]
+    return read(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value
