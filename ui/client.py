@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -38,6 +38,8 @@ READ_S = 30.0
 # Between two pieces of a stream: the server sends a comment at least every ten seconds.
 STREAM_S = 60.0
 UPLOAD_S = 600.0
+_NONSENSE = "the reply makes no sense; is this frontdesk's address, and of the same version?"
+T = TypeVar("T")
 
 
 class ApiError(Exception):
@@ -79,12 +81,19 @@ class Client:
         api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
-            transport=transport,
-        )
+        if not url.startswith(("http://", "https://")):
+            raise ApiError(f"{url!r} is no address: write http://HOST:PORT", "invalid_request")
+        with _translated():
+            self._http = httpx.Client(
+                base_url=url,
+                headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+                timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+                # A page serves all its customers with one client, and each stream holds a connection.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+                # The API is a neighbour: a proxy of the environment is for the world outside.
+                trust_env=False,
+                transport=transport,
+            )
 
     def __enter__(self) -> Client:
         return self
@@ -133,7 +142,7 @@ class Client:
     def ask(self, question: str, *, kb: str | None = None, conversation_id: str | None = None) -> Answer:
         """Ask and wait for the whole answer."""
         body = {"question": question, "kb": kb, "conversation_id": conversation_id, "stream": False}
-        return read(Answer, self._call("POST", "/api/chat", json=body, timeout=_timeout(STREAM_S * 2)))
+        return _read(Answer, self._call("POST", "/api/chat", json=body, timeout=_timeout(STREAM_S * 2)))
 
     # Conversations
 
@@ -142,24 +151,26 @@ class Client:
     ) -> ConversationPage:
         """Conversations, the latest first; ``status`` is open, waiting or closed."""
         params = _given(status=status, kb=kb, limit=limit, offset=offset)
-        return read(ConversationPage, self._call("GET", "/api/conversations", params=params))
+        return _read(ConversationPage, self._call("GET", "/api/conversations", params=params))
 
     def conversation(self, conversation_id: str) -> Transcript:
         """A conversation with all its messages."""
-        return read(Transcript, self._call("GET", f"/api/conversations/{_path(conversation_id)}"))
+        return _read(Transcript, self._call("GET", f"/api/conversations/{_path(conversation_id)}"))
 
     def start_conversation(self, kb: str | None = None) -> Conversation:
         """Begin a conversation before the first question."""
-        return read(Conversation, self._call("POST", "/api/conversations", json={"kb": kb}))
+        return _read(Conversation, self._call("POST", "/api/conversations", json={"kb": kb}))
 
     def hand_off(self, conversation_id: str, contact: str, note: str = "") -> Conversation:
         """A customer asks for a person."""
         body = {"contact": contact, "note": note}
-        return read(Conversation, self._call("POST", f"/api/conversations/{_path(conversation_id)}/handoff", json=body))
+        return _read(
+            Conversation, self._call("POST", f"/api/conversations/{_path(conversation_id)}/handoff", json=body)
+        )
 
     def close_conversation(self, conversation_id: str) -> Conversation:
         """A person has taken care of it."""
-        return read(Conversation, self._call("POST", f"/api/conversations/{_path(conversation_id)}/close"))
+        return _read(Conversation, self._call("POST", f"/api/conversations/{_path(conversation_id)}/close"))
 
     def delete_conversation(self, conversation_id: str) -> None:
         """Forget a conversation."""
@@ -169,16 +180,16 @@ class Client:
 
     def knowledge_bases(self) -> list[KnowledgeBase]:
         """All knowledge bases, by name."""
-        found = self._call("GET", "/api/knowledge-bases")["knowledge_bases"]
-        return [read(KnowledgeBase, each) for each in found]
+        found = _field(self._call("GET", "/api/knowledge-bases"), "knowledge_bases")
+        return [_read(KnowledgeBase, each) for each in found]
 
     def create_knowledge_base(self, name: str) -> KnowledgeBase:
         """Create an empty one."""
-        return read(KnowledgeBase, self._call("POST", "/api/knowledge-bases", json={"name": name}))
+        return _read(KnowledgeBase, self._call("POST", "/api/knowledge-bases", json={"name": name}))
 
     def rename_knowledge_base(self, name: str, new_name: str) -> KnowledgeBase:
         """Give it another name."""
-        return read(KnowledgeBase, self._call("PATCH", f"/api/knowledge-bases/{_path(name)}", json={"name": new_name}))
+        return _read(KnowledgeBase, self._call("PATCH", f"/api/knowledge-bases/{_path(name)}", json={"name": new_name}))
 
     def delete_knowledge_base(self, name: str) -> None:
         """Delete it with its documents."""
@@ -191,7 +202,7 @@ class Client:
     ) -> DocumentPage:
         """Documents of a knowledge base, by name."""
         params = _given(state=state, search=search, limit=limit, offset=offset)
-        return read(DocumentPage, self._call("GET", f"/api/knowledge-bases/{_path(kb)}/documents", params=params))
+        return _read(DocumentPage, self._call("GET", f"/api/knowledge-bases/{_path(kb)}/documents", params=params))
 
     def upload(self, kb: str, files: Sequence[tuple[str, BinaryIO]], key: str | None = None) -> list[Document]:
         """Upload files as (name, open file); they are safe on the server's disk when this returns.
@@ -202,16 +213,16 @@ class Client:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         url = f"/api/knowledge-bases/{_path(kb)}/documents"
         found = self._call("POST", url, files=parts, headers=headers, timeout=_timeout(UPLOAD_S))
-        return [read(Document, each) for each in found["documents"]]
+        return [_read(Document, each) for each in _field(found, "documents")]
 
     def document(self, document_id: str) -> DocumentDetail:
         """A document with its versions."""
-        return read(DocumentDetail, self._call("GET", f"/api/documents/{_path(document_id)}"))
+        return _read(DocumentDetail, self._call("GET", f"/api/documents/{_path(document_id)}"))
 
     def chunks(self, document_id: str, *, limit: int = 50, offset: int = 0) -> ChunkPage:
         """Passages of the live version, in order."""
         params = {"limit": limit, "offset": offset}
-        return read(ChunkPage, self._call("GET", f"/api/documents/{_path(document_id)}/chunks", params=params))
+        return _read(ChunkPage, self._call("GET", f"/api/documents/{_path(document_id)}/chunks", params=params))
 
     def file(self, document_id: str) -> bytes:
         """The file as it was uploaded."""
@@ -223,7 +234,7 @@ class Client:
 
     def reprocess(self, document_id: str) -> Document:
         """Ingest a document again from its stored file."""
-        return read(Document, self._call("POST", f"/api/documents/{_path(document_id)}/reprocess"))
+        return _read(Document, self._call("POST", f"/api/documents/{_path(document_id)}/reprocess"))
 
     def delete_document(self, document_id: str) -> None:
         """Delete a document."""
@@ -233,13 +244,13 @@ class Client:
 
     def retrieve(self, question: str, *, kb: str | None = None, limit: int = 10) -> Retrieval:
         """What answering would find, and how it would judge it."""
-        return read(
+        return _read(
             Retrieval, self._call("POST", "/api/retrieve", json={"question": question, "kb": kb, "limit": limit})
         )
 
     def system(self) -> System:
         """State, limits and settings."""
-        return read(System, self._call("GET", "/api/system"))
+        return _read(System, self._call("GET", "/api/system"))
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         with _translated():
@@ -249,7 +260,21 @@ class Client:
         try:
             return reply.json() if reply.content else None
         except ValueError as exc:
-            raise ApiError("the reply makes no sense; is this frontdesk's address?", status=reply.status_code) from exc
+            raise ApiError(_NONSENSE, status=reply.status_code) from exc
+
+
+def _read(kind: type[T], value: Any) -> T:
+    try:
+        return read(kind, value)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ApiError(_NONSENSE, status=200) from exc
+
+
+def _field(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, dict) or not isinstance(value.get(name), list):
+        raise ApiError(_NONSENSE, status=200)
+    found: list[Any] = value[name]
+    return found
 
 
 @contextmanager
@@ -268,7 +293,9 @@ def _error(reply: httpx.Response) -> ApiError:
 
 
 def _from_body(body: Any, status: int) -> ApiError:
-    error: Mapping[str, Any] = body.get("error", {}) if isinstance(body, dict) else {}
+    found = body.get("error") if isinstance(body, dict) else None
+    # Proxies in between have shapes of their own.
+    error: Mapping[str, Any] = found if isinstance(found, dict) else {}
     return ApiError(
         str(error.get("message") or f"the server replied with HTTP {status}"),
         str(error.get("type") or "internal"),
@@ -286,12 +313,12 @@ def _event(name: str, data: str) -> ChatEvent | None:
     if name == "error":
         raise _from_body(value, 200)
     if name == "done":
-        return Done(read(Answer, value))
+        return Done(_read(Answer, value))
     if name == "sources":
-        return read(Sources, value)
+        return _read(Sources, value)
     if name == "sentence":
-        return read(Sentence, value)
-    return read(Retracted, value) if name == "retracted" else None
+        return _read(Sentence, value)
+    return _read(Retracted, value) if name == "retracted" else None
 
 
 def _timeout(read_s: float) -> httpx.Timeout:

@@ -97,12 +97,10 @@ def take(transcript: Transcript) -> None:
     ]
 
 
-def problem(exc: ApiError, t: Translate, most: int) -> str:
+def problem(exc: ApiError, t: Translate) -> str:
     """What an error means to a customer."""
     if isinstance(exc, ApiAway) or exc.type == "unavailable":
         return t("away")
     if exc.type in ("timeout", "rate_limited"):
         return t("error_timeout")
-    if exc.type == "unauthorized" or exc.status == 404:
-        return t("error_setup")
-    return t("error_too_long", count=most) if exc.type in ("too_large", "invalid_request") else t("error_other")
+    return t("error_setup") if exc.type == "unauthorized" else t("error_other")

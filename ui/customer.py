@@ -25,12 +25,14 @@ def main() -> None:
     company = settings.company or t("company_default")
     frame.begin(company, ":material/forum:")
     client = frame.client(settings.api_url, settings.api_key)
-    _header(company, t)
-    notice = ""
+    notice, failed = "", None
     try:
         notice = conversation.load(client)
     except ApiError as exc:
-        st.error(conversation.problem(exc, t, QUESTION_CHARS), icon=":material/cloud_off:")
+        failed = exc
+    _header(company, t)
+    if failed is not None:
+        st.error(conversation.problem(failed, t), icon=":material/cloud_off:")
         if st.button(t("try_again"), icon=":material/refresh:"):
             st.rerun()
         return
@@ -139,7 +141,12 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
                     answer.text = joined(sentences)
                     text.markdown(answer_markdown(answer.text) if answer.text else f":gray[{t('looking')}]")
         except ApiError as exc:
-            answer.state, answer.problem = "failed", conversation.problem(exc, t, _most(client))
+            if exc.type == "not_found" and conversation.conversation_id():
+                # Deleted while it was open here; the question goes into a new one.
+                conversation.forget()
+                st.session_state.again = question
+                st.rerun()
+            answer.state, answer.problem = "failed", conversation.problem(exc, t)
         with sources:
             _sources(answer.citations, t)
     # Once more from the top, so that the buttons belong to what is there now.
@@ -167,7 +174,7 @@ def _person(t: Translate) -> None:
             identity = conversation.conversation_id() or client.start_conversation(settings.kb).id
             client.hand_off(identity, contact.strip(), note.strip())
         except ApiError as exc:
-            st.error(conversation.problem(exc, t, QUESTION_CHARS))
+            st.error(conversation.problem(exc, t))
             return
         conversation.keep(identity)
         st.session_state.loaded = identity

@@ -15,16 +15,21 @@ from ui.wire import Citation
 
 # Punctuation that markdown, Streamlit's own directives (:red[..], :material/..:, $..$) or HTML could read as more.
 _ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$~:&=^@])")
+# What Streamlit makes links, icons and typographic signs of after it has undone the backslashes: an invisible word
+# joiner in the middle leaves it as it stands ("https://", "www.", "@", ":material/", ">=", "<-", "->").
+_TRIGGER = re.compile(
+    r"(?i)(?<=http)(?=s?://)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=material/|material-|streamlit:)|(?<=[<>~])(?=[=-])|(?<=-)(?=[->])"
+)
 _MARK = re.compile(r"\s*\[(\d{1,2})\]")
 _RULE = re.compile(r"\|(?:---\|)+")
 _BULLET = re.compile(r"^(\s*)[-*•]\s+")
 _NUMBERED = re.compile(r"^(\s*)(\d{1,3})[.)]\s+")
-_ASIAN_END = "。！？；"
+_ASIAN_END = "。！？；”』」）…"
 
 
 def escaped(text: str) -> str:
-    """Text in which markdown and HTML find nothing to do."""
-    return _ACTIVE.sub(r"\\\1", text)
+    """Text in which markdown, HTML and Streamlit find nothing to do; it looks as it was written."""
+    return _ACTIVE.sub(r"\\\1", _TRIGGER.sub("\u2060", text))
 
 
 def answer_markdown(text: str) -> str:

@@ -114,7 +114,9 @@ def _see_that_free(host: str, port: int) -> None:
 
 def _start(name: str, command: list[str], environment: dict[str, str], ready_url: str, folder: Path | None) -> Part:
     # A group of its own: Ctrl-C reaches this process only, which then stops the parts in order.
-    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)  # noqa: S603 - our own
+    # What the pages greet with says less than the addresses printed below; their warnings stay.
+    stdout = None if folder is None else subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, cwd=folder, stdout=stdout, start_new_session=True)  # noqa: S603 - our own
     return Part(name, process, ready_url)
 
 
@@ -165,5 +167,5 @@ def _ui_folder() -> Path:
 
 
 def _streamlit(script: str, host: str, port: int) -> list[str]:
-    options = {"server.address": host, "server.port": str(port), "server.headless": "true"}
+    options = {"server.address": host, "server.port": str(port), "server.headless": "true", "logger.level": "warning"}
     return [sys.executable, "-m", "streamlit", "run", script, *(f"--{name}={value}" for name, value in options.items())]

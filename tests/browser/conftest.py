@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ui.client import Client
 
 CHROMIUM = Path("/usr/bin/chromium")
+UI = Path(__file__).parents[2] / "ui"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
 CONTACT = "0113 496 0000"
 PHONE, DESKTOP = (390, 844), (1280, 850)
@@ -62,6 +64,15 @@ def _answers(url: str) -> bool:
         return False
 
 
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until something answers at an address."""
+    end = time.monotonic() + START_S
+    while not _answers(url):
+        assert process.poll() is None, "it ended"
+        assert time.monotonic() < end, f"nothing answers at {url}"
+        time.sleep(0.3)
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`frontdesk up` on a folder of its own, with two documents that customers can be answered from."""
@@ -74,21 +85,23 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
     found = Running(*(f"http://127.0.0.1:{port}" for port in (api, customers, staff)))
     try:
+        for url in (f"{found.api}/health", f"{found.customers}/", f"{found.staff}/"):
+            wait_for(url, process)
         end = time.monotonic() + START_S
-        while not all(_answers(url) for url in (f"{found.api}/health", f"{found.customers}/", f"{found.staff}/")):
-            assert process.poll() is None, "frontdesk up ended"
-            assert time.monotonic() < end, "frontdesk up was not there in time"
-            time.sleep(0.3)
         with Client(found.api) as client:
             names = ("en/warranty.docx", "zh/warranty-zh.docx")
-            client.upload("default", [(name, (EXAMPLES / name).open("rb")) for name in names])
+            client.upload("default", [(name, io.BytesIO((EXAMPLES / name).read_bytes())) for name in names])
             while any(not document.finished for document in client.documents("default").documents):
                 assert time.monotonic() < end, "the documents were not ready in time"
                 time.sleep(0.3)
         yield found
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(40)
+        try:
+            process.wait(40)
+        finally:
+            # The parts are sessions of their own: whatever is left must not outlive the tests.
+            process.kill()
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CONTACT, DESKTOP, PHONE, Running, no_wider_than_the_window
+from tests.browser.conftest import CONTACT, DESKTOP, PHONE, UI, Running, free_ports, no_wider_than_the_window, wait_for
 from ui.client import Client
 
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
 FOLLOW_UP = "And the motor of the WM-700?"
 UNKNOWN = "What is the noise level of the FD-180?"
 CHINESE = "RF-360N 的变频压缩机保修多少年？"
-CHINESE_UNKNOWN = "你们卖自行车和园艺家具吗？"
+CHINESE_UNKNOWN = "FD-180 洗碗机的噪音是多少分贝？"
 
 
 def ask(page: Page, question: str) -> None:
@@ -119,13 +125,47 @@ def test_what_can_be_tapped_is_large_enough(running: Running, open_page: Any) ->
     for button in page.get_by_role("button").all():
         box = button.bounding_box()
         if box is not None and button.inner_text().strip():
-            assert box["height"] >= 40, button.inner_text()
+            assert box["height"] >= 44, button.inner_text()
 
 
-def test_markup_of_a_stranger_stays_text(running: Running, open_page: Any) -> None:
+HOSTILE = (
+    "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/x.png) **bold** :red[warranty] https://evil.example/a "
+    "www.evil.example ada@evil.example :material/home: x >= 3 <- y"
+)
+
+
+def test_markup_of_a_stranger_stays_text(running: Running, client: Client, open_page: Any) -> None:
+    """In a question, an answer and a passage, which is quoted."""
+    client.upload("default", [("hostile.txt", io.BytesIO(f"Zebra polish: {HOSTILE} is sold in Leeds.\n".encode()))])
+    while not client.documents("default", search="hostile").documents[0].finished:
+        time.sleep(0.2)
     page = open_page(running.customers)
-    ask(page, "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/x.png) **bold** :red[warranty]")
-    expect(answers(page).nth(0)).to_contain_text(
-        "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/x.png) **bold** :red[warranty]"
-    )
-    assert answers(page).nth(0).locator("img, strong").count() == 0
+    ask(page, f"Is zebra polish sold in Leeds? {HOSTILE}")
+    expect(answers(page).nth(1)).to_contain_text("zebra polish", ignore_case=True)
+    page.locator('[data-testid="stExpander"] summary').first.click()
+    expect(page.locator('[data-testid="stExpanderDetails"]').first).to_be_visible()
+    for shown in (answers(page).nth(0), page.locator('[data-testid="stExpanderDetails"]').first):
+        assert HOSTILE in shown.inner_text().replace("\u2060", "")
+        for markdown in shown.locator('[data-testid="stMarkdownContainer"]').all():
+            assert markdown.locator("img, strong, a, svg, [data-testid='stIconMaterial']").count() == 0
+    client.delete_document(client.documents("default", search="hostile").documents[0].id)
+
+
+def test_an_api_that_is_away_is_said_to_be_and_asked_again(open_page: Any, shot: Any, tmp_path: Path) -> None:
+    """The page alone, with nobody behind it."""
+    (port, nobody) = free_ports(2)
+    environment = {**os.environ, "FRONTDESK_API_URL": f"http://127.0.0.1:{nobody}"}
+    command = [sys.executable, "-m", "streamlit", "run", "customer.py", "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    page_alone = subprocess.Popen(command, env=environment, cwd=UI, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/", page_alone)
+        page = open_page(f"http://127.0.0.1:{port}")
+        ask(page, QUESTION)
+        expect(page.get_by_text("The service cannot be reached at the moment.")).to_be_visible()
+        expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+        assert "Traceback" not in page.content()
+        shot(page, "customer-desktop-8-away")
+    finally:
+        page_alone.terminate()
+        page_alone.wait(20)

@@ -68,8 +68,10 @@ def test_a_streamed_answer() -> None:
         (events(("error", {"error": {"message": "too late", "type": "timeout"}})), ApiError, "timeout"),
         (httpx.Response(200, text="<html>", headers={"content-type": "text/html"}), ApiAway, "unavailable"),
         (httpx.Response(404, json={"error": {"message": "no such", "type": "not_found"}}), ApiError, "not_found"),
+        (events(("error", {"error": "odd"})), ApiError, "internal"),
+        (events(("sentence", ["odd"])), ApiError, "internal"),
     ],
-    ids=["breaks off", "error event", "not a stream", "refused"],
+    ids=["breaks off", "error event", "not a stream", "refused", "odd error event", "odd sentence"],
 )
 def test_a_stream_that_does_not_end_well(reply: httpx.Response, kind: type[ApiError], type_: str) -> None:
     with pytest.raises(kind) as caught:
@@ -103,6 +105,10 @@ def test_closing_the_generator_closes_the_connection() -> None:
         (httpx.Response(502, text="<html>bad gateway"), 502, "internal", "HTTP 502"),
         (httpx.Response(500, json=["odd"]), 500, "internal", "HTTP 500"),
         (httpx.Response(200, text="hello"), 200, "internal", "frontdesk's address"),
+        (httpx.Response(200, json=[1]), 200, "internal", "frontdesk's address"),
+        (httpx.Response(200), 200, "internal", "frontdesk's address"),
+        (httpx.Response(502, json={"error": "bad gateway"}), 502, "internal", "HTTP 502"),
+        (httpx.Response(502, json={"error": None}), 502, "internal", "HTTP 502"),
     ],
 )  # fmt: skip
 def test_errors_are_typed_and_readable(reply: httpx.Response, status: int, type_: str, said: str) -> None:
@@ -142,3 +148,9 @@ def test_an_upload_carries_names_and_a_key_of_its_own() -> None:
 def test_lists_are_read_into_their_kinds() -> None:
     page = client(lambda _: httpx.Response(200, json={"kb": "k", "documents": [DOCUMENT], "total": 9})).documents("k")
     assert (page.total, page.documents[0].chunks, page.documents[0].pages) == (9, 3, None)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://[bad"])
+def test_an_address_that_is_none_is_said_to_be(url: str) -> None:
+    with pytest.raises(ApiError, match="address"):
+        Client(url).system()

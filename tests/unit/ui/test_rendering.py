@@ -37,6 +37,17 @@ def test_nothing_of_a_stranger_becomes_markup(text: str, render: object) -> None
         assert tag not in html, html
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://evil.example/a", "www.evil.example", "ada@evil.example", ":material/home:", "x >= 3 <- y ~= z -> w --"],
+)
+def test_what_streamlit_would_transform_is_broken_up_without_being_changed(text: str) -> None:
+    """Streamlit undoes backslashes before it makes links, icons and signs; tests/browser looks at the page itself."""
+    made = escaped(text)
+    assert "\u2060" in made
+    assert made.replace("\u2060", "").replace("\\", "") == text
+
+
 def test_marks_become_badges() -> None:
     assert answer_markdown("Ten years [1].") == "Ten years:small[:primary-badge[1]]."
     assert answer_markdown("保修 12 年 [1]。") == "保修 12 年:small[:primary-badge[1]]。"
