@@ -40,13 +40,19 @@ def product_codes(text: str) -> set[str]:
     return {code for code in codes(text) if _PRODUCT.match(code)}
 
 
-def without_product_codes(text: str) -> str:
-    """The text with the codes that name products taken out."""
+def product_names(text: str) -> list[str]:
+    """The same codes as they are written, in order."""
+    found = (match.group() for match in _CODE.finditer(text))
+    return [name for name in found if product_codes(name)]
+
+
+def without_product_codes(text: str, instead: str = " ") -> str:
+    """The text with the codes that name products taken out, or something else in their place."""
 
     def left(match: re.Match[str]) -> str:
-        return " " if product_codes(match.group()) else match.group()
+        return instead if product_codes(match.group()) else match.group()
 
-    return _CODE.sub(left, unicodedata.normalize("NFKC", text))
+    return _CODE.sub(left, text)
 
 
 def with_codes(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ingest.language import detect_language
+from ingest.sparse import product_names, without_product_codes
 from serving.engines import ChatEngine
 from serving.errors import EngineError
 from serving.passages import content_tokens
@@ -31,11 +32,16 @@ def is_follow_up(question: str) -> bool:
 
 
 def condense_by_rule(history: Sequence[Message], question: str) -> str:
-    """A follow-up with the customer's previous question in front of it; any other question as it is."""
+    """A follow-up with the customer's previous question in front of it; any other question as it is.
+
+    "And the WM-700?" after a question about the WM-900 asks the same about the WM-700: it takes the other's place.
+    """
     asked = [message.content for message in history if message.role == "user"]
     if not asked or not is_follow_up(question):
         return question
-    return f"{asked[-1]} {question}"
+    named = product_names(question)
+    before = without_product_codes(asked[-1], named[0]) if named else asked[-1]
+    return f"{before} {question}"
 
 
 async def condense(history: Sequence[Message], question: str, engine: ChatEngine | None) -> str:

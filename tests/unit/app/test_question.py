@@ -167,7 +167,14 @@ HISTORY = (
     ("history", "question", "standalone"),
     [
         ((), "What about the WM-700?", "What about the WM-700?"),
-        (HISTORY, "What about the WM-700?", "How long is the motor of the WM-900 guaranteed? What about the WM-700?"),
+        # The product asked about now takes the other's place: the answer is about this one alone.
+        (HISTORY, "What about the WM-700?", "How long is the motor of the WM-700 guaranteed? What about the WM-700?"),
+        (HISTORY, "And its pump?", "How long is the motor of the WM-900 guaranteed? And its pump?"),
+        (
+            (Message("user", "RF-360N 的压缩机保修多少年？"),),
+            "那 RF-310 呢？",
+            "RF-310 的压缩机保修多少年？ 那 RF-310 呢？",
+        ),
         (
             HISTORY,
             "What does the delivery of a fridge to Wales cost?",

@@ -150,7 +150,6 @@ def test_lists_are_read_into_their_kinds() -> None:
     assert (page.total, page.documents[0].chunks, page.documents[0].pages) == (9, 3, None)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://[bad"])
-def test_an_address_that_is_none_is_said_to_be(url: str) -> None:
-    with pytest.raises(ApiError, match="address"):
-        Client(url).system()
+def test_an_address_that_is_none_is_said_to_be() -> None:
+    with pytest.raises(ApiError, match="http://HOST:PORT"):
+        Client("127.0.0.1:8000")
