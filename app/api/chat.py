@@ -14,7 +14,7 @@ from app.api.answering import answer_events, find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
-from app.api.examples import CHAT_EVENTS
+from app.api.examples import CHAT_EVENTS, EVENT_SCHEMA
 from app.api.models import ChatAnswer, ChatRequest
 from app.api.stream import EventStream, sse, unless_gone
 from app.rag.answer import Answer, Ask, Done, Retracted, Sentence
@@ -38,7 +38,7 @@ class Turn:
 @router.post(
     "/chat",
     response_model=ChatAnswer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": CHAT_EVENTS}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT_SCHEMA, "example": CHAT_EVENTS}}}},
 )
 async def chat(
     body: ChatRequest, request: Request, service: ServiceOf, principal: Authenticated

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pydantic.config import JsonDict
 
+# A server-sent event, in the terms of the OpenAPI specification's section on them.
+EVENT_SCHEMA: JsonDict = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
 SENTENCE = "The motor of the WM-900 is guaranteed for 10 years [1]."
 CITATION = {

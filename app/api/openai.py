@@ -20,7 +20,7 @@ from app.api.answering import answer_events, find_kb, whole_answer
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
-from app.api.examples import COMPLETION_CHUNKS
+from app.api.examples import COMPLETION_CHUNKS, EVENT_SCHEMA
 from app.api.openai_models import (
     Completion,
     CompletionRequest,
@@ -74,7 +74,7 @@ async def show_model(model: str, service: ServiceOf, principal: Authenticated) -
 @router.post(
     "/chat/completions",
     response_model=Completion,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": COMPLETION_CHUNKS}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT_SCHEMA, "example": COMPLETION_CHUNKS}}}},
 )
 async def complete(
     body: CompletionRequest, request: Request, service: ServiceOf, principal: Authenticated
