@@ -6,14 +6,16 @@ when this process ends, and nothing is done twice.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.worker import Stopping, Worker
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.worker import Stopping, Worker, WorkerNotStarted
 from ingest.catalog import Catalog
-from ingest.errors import FrontdeskError
 from ingest.pipeline import Ingested, Pipeline
 from ingest.records import State
 
@@ -67,9 +69,7 @@ class Ingestor:
         self._wake.set()
         self._worker.stop()
         self._thread.join(timeout_s)
-        for version in self._catalog.unfinished():
-            if version.state is not State.RECEIVED:
-                self._catalog.requeue(version, counted=False)
+        self._put_back()
 
     @property
     def alive(self) -> bool:
@@ -91,8 +91,8 @@ class Ingestor:
             self._worker.start()
         except Stopping:
             return
-        except FrontdeskError:
-            log.exception("the worker did not start; it is tried again with the first file")
+        except (WorkerNotStarted, OSError) as exc:
+            self._pause(exc)
         while not self._stop.is_set():
             self._wake.clear()
             try:
@@ -101,13 +101,24 @@ class Ingestor:
                 self.problem = ""
             except Stopping:
                 return
-            except Exception as exc:
-                # Database or index away: what waits stays in the catalog.
-                log.exception("ingestion paused")
-                self.problem = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-                self._stop.wait(BACK_OFF_S)
+            except (WorkerNotStarted, Exception) as exc:  # noqa: BLE001 - the thread must outlive whatever is away
+                self._pause(exc)
                 continue
             self._wake.wait(IDLE_S)
+
+    def _pause(self, exc: BaseException) -> None:
+        """Worker, database or index away: what waits stays in the catalog, what was begun is put back."""
+        log.error("ingestion paused", exc_info=exc)
+        self.problem = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        self._progress.clear()
+        with contextlib.suppress(SQLAlchemyError):
+            self._put_back()
+        self._stop.wait(BACK_OFF_S)
+
+    def _put_back(self) -> None:
+        for version in self._catalog.unfinished():
+            if version.state is not State.RECEIVED:
+                self._catalog.requeue(version, counted=False)
 
     def _work_off(self) -> bool:
         """Whether anything was there to do."""

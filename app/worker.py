@@ -35,6 +35,7 @@ START_TIMEOUT_S = 180.0
 EMBED_AT_ONCE = 32
 # Answering comes first: the child gets what is left of the machine.
 NICENESS = 10
+READY = "ready"
 
 
 class WorkerGone(FrontdeskError):
@@ -43,6 +44,10 @@ class WorkerGone(FrontdeskError):
 
 class Stopping(BaseException):
     """The work is given up because the program stops; not an error of the document, so no handler of errors sees it."""
+
+
+class WorkerNotStarted(BaseException):
+    """The child cannot be started: nothing is wrong with the document, so no handler of its errors sees it."""
 
 
 class Worker:
@@ -75,6 +80,7 @@ class Worker:
         Raises:
             ParseError: the file cannot be read, took too long, or ended the child.
             Stopping: ``stop`` was called.
+            WorkerNotStarted: there is no child to ask.
         """
         try:
             found = self._call("read", (path, name, title), self._read_timeout_s)
@@ -139,14 +145,13 @@ class Worker:
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
-        if not ours.poll(START_TIMEOUT_S):
-            self._kill()
-            raise WorkerGone("the worker process did not start")
         try:
-            ours.recv()
-        except EOFError as exc:
+            started = ours.poll(START_TIMEOUT_S) and ours.recv() == READY
+        except (EOFError, OSError):
+            started = False
+        if not started:
             self._kill()
-            raise Stopping if self._stopping else WorkerGone("the worker process did not start") from exc
+            raise Stopping if self._stopping else WorkerNotStarted("the ingestion worker cannot be started")
         return ours
 
     def _kill(self) -> None:
@@ -180,6 +185,10 @@ class WorkerEmbedder:
         """A question to a unit vector, shape (size,)."""
         return self._local.embed_query(text)
 
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Questions to unit vectors, shape (len(texts), size)."""
+        return self._local.embed_queries(texts)
+
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Passages to unit vectors, shape (len(texts), size)."""
         if not texts:
@@ -206,7 +215,7 @@ def serve(pipe: Connection, settings: IngestSettings) -> None:
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     embedder = load_embedder(settings)
-    pipe.send("ready")
+    pipe.send(READY)
     while True:
         try:
             verb, arguments = pipe.recv()

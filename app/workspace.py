@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from app.rag.batching import BatchingEmbedder
 from app.rag.chain import AnswerChain
 from app.rag.retrieve import HybridSearch
 from app.settings import AppSettings
@@ -67,7 +68,8 @@ class Workspace:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model; loading it takes seconds."""
-        return load_embedder(self.settings.ingest)
+        embedder = load_embedder(self.settings.ingest)
+        return BatchingEmbedder(embedder) if self._beside else embedder
 
     @cached_property
     def index(self) -> VectorIndex:

@@ -43,6 +43,10 @@ class Embedder(Protocol):
         """A question to a unit vector, shape (size,)."""
         ...
 
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Questions to unit vectors in one batch, shape (len(texts), size)."""
+        ...
+
 
 class SentenceTransformerEmbedder:
     """Any sentence-transformers model: the packaged MiniLM, a folder, or a hub name."""
@@ -81,10 +85,15 @@ class SentenceTransformerEmbedder:
 
     def embed_query(self, text: str) -> Vectors:
         """A question to a unit vector, shape (size,)."""
-        vector = self._model.encode_query(
-            text, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        vectors = self.embed_queries([text])
+        return np.asarray(vectors[0], dtype=np.float32)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Questions to unit vectors in one batch, shape (len(texts), size)."""
+        vectors = self._model.encode_query(
+            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
         )
-        return np.asarray(vector, dtype=np.float32)
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def load_embedder(settings: IngestSettings) -> SentenceTransformerEmbedder:

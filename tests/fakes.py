@@ -45,6 +45,9 @@ class HashEmbedder:
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self.embed_query(text) for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self.embed_query(text) for text in texts])
+
     def embed_query(self, text: str) -> Vectors:
         vector = np.zeros(self.size, dtype=np.float32)
         for token in _TOKEN.findall(text.lower()) or [""]:
