@@ -211,7 +211,6 @@ def serve(pipe: Connection, settings: IngestSettings) -> None:
     import torch
 
     from ingest.embed import load_embedder
-    from ingest.reading import read_document
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     embedder = load_embedder(settings)
@@ -219,18 +218,26 @@ def serve(pipe: Connection, settings: IngestSettings) -> None:
     while True:
         try:
             verb, arguments = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
-            value: object
-            if verb == "read":
-                path, name, title = arguments
-                value = read_document(path, name, title, embedder=embedder, chunk_tokens=settings.chunk_tokens)
-            else:
-                value = embedder.embed_documents(arguments[0])
-            pipe.send((True, value))
-        except FrontdeskError as exc:
-            pipe.send((False, exc))
-        except Exception as exc:
-            log.exception("%s failed", verb)
-            pipe.send((False, ParseError(f"it could not be read ({type(exc).__name__}: {exc})")))
+            pipe.send(_done(verb, arguments, embedder, settings))
+        except OSError:
+            # The parent is gone; nobody is left to tell.
+            return
+
+
+def _done(verb: str, arguments: tuple[Any, ...], embedder: Embedder, settings: IngestSettings) -> tuple[bool, object]:
+    """Whether a request could be carried out, and its result or its error."""
+    from ingest.reading import read_document
+
+    try:
+        if verb == "read":
+            path, name, title = arguments
+            return True, read_document(path, name, title, embedder=embedder, chunk_tokens=settings.chunk_tokens)
+        return True, embedder.embed_documents(arguments[0])
+    except FrontdeskError as exc:
+        return False, exc
+    except Exception as exc:
+        log.exception("%s failed", verb)
+        return False, ParseError(f"it could not be read ({type(exc).__name__}: {exc})")
