@@ -237,7 +237,7 @@ class Conversations:
     @staticmethod
     def _counts(session: Session, ids: list[str]) -> dict[str, int]:
         query = select(MessageRow.conversation_id, func.count()).where(MessageRow.conversation_id.in_(ids))
-        return dict(session.execute(query.group_by(MessageRow.conversation_id)).tuples().all())
+        return dict(session.execute(query.group_by(MessageRow.conversation_id)).all())
 
 
 def _conversation(row: ConversationRow, messages: int) -> Conversation:

@@ -95,9 +95,9 @@ class KnowledgeBases(Transactions):
         )
         with self._session() as session:
             by_state: dict[str, dict[str, int]] = {}
-            for knowledge_base_id, state, count in session.execute(states).tuples():
+            for knowledge_base_id, state, count in session.execute(states):
                 by_state.setdefault(knowledge_base_id, {})[state] = count
-            live = dict(session.execute(chunks).tuples().all())
+            live = dict(session.execute(chunks).all())
         return {
             knowledge_base_id: Counts(
                 documents=sum(found.values()),
