@@ -90,7 +90,7 @@ def _foot(t: Translate) -> None:
 
 def _sign_in(refused: ApiError, company: str, t: Translate) -> None:
     given_before = desk.signed_in()
-    with st.container(key="sign-in", width=420):
+    with st.container(horizontal_alignment="center"), st.container(key="sign-in", width=420):
         st.header(escaped(company) or t("sign_in"), anchor=False)
         st.markdown(f":gray[{t('sign_in_lead')}]")
         with st.form("sign-in-form", border=False):

@@ -27,6 +27,12 @@ KEY = "a-key-of-the-browser-tests"
 expect.set_options(timeout=20_000)
 
 
+def size(page: Page) -> tuple[int, int]:
+    found = page.viewport_size
+    assert found is not None
+    return found["width"], found["height"]
+
+
 def menu(page: Page, name: str) -> None:
     """Go to another page by the menu, which is folded away on a phone."""
     expect(page.get_by_test_id("stHeading").first).to_be_visible()
@@ -34,6 +40,10 @@ def menu(page: Page, name: str) -> None:
     if unfold.is_visible():
         unfold.click()
     link.filter(has_text=name).click()
+    # Streamlit folds it away by itself on what says that it is a phone; a narrow window of a desktop does not.
+    fold = page.get_by_test_id("stSidebarCollapseButton").get_by_role("button")
+    if size(page) == PHONE:
+        fold.click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
@@ -45,7 +55,7 @@ def row(page: Page, name: str) -> Any:
 def choose_base(page: Page, name: str) -> None:
     page.locator(".st-key-pick-base input").click()
     page.get_by_role("option", name=name, exact=True).click()
-    expect(page.locator(".st-key-pick-base")).to_contain_text(name)
+    expect(page.locator(".st-key-pick-base input")).to_have_value(name)
 
 
 def no_tracebacks(page: Page) -> bool:
@@ -150,10 +160,10 @@ def test_a_knowledge_base_is_renamed_and_deleted_by_its_typed_name(
     page = open_page(f"{running.staff}/bases")
     page.locator('[class*="st-key-base-rename-short-lived"] button').click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("New name").fill("default")
+    dialog.get_by_role("textbox").fill("default")
     dialog.get_by_role("button", name="Rename").click()
     expect(dialog).to_contain_text("This clashes with what is there already.")
-    dialog.get_by_label("New name").fill("long-lived")
+    dialog.get_by_role("textbox").fill("long-lived")
     dialog.get_by_role("button", name="Rename").click()
     expect(page.get_by_text("short-lived is now called long-lived.")).to_be_visible()
     page.locator('[class*="st-key-base-delete-long-lived"] button').click()
@@ -161,7 +171,7 @@ def test_a_knowledge_base_is_renamed_and_deleted_by_its_typed_name(
     expect(dialog).to_contain_text("long-lived will be deleted with 0 documents")
     dialog.get_by_role("textbox").fill("another")
     dialog.get_by_role("button", name="Delete").click()
-    expect(dialog.get_by_text("Type the name long-lived to confirm")).to_have_count(2)
+    expect(dialog).to_contain_text("This is not its name; nothing was deleted.")
     assert "long-lived" in {base.name for base in client.knowledge_bases()}
     dialog.get_by_role("textbox").fill("long-lived")
     dialog.get_by_role("button", name="Delete").click()
@@ -236,7 +246,7 @@ def test_chinese_on_every_page(running: Running, client: Client, open_page: Any,
     page = open_page(running.staff, PHONE, "zh-CN")
     expect(page.get_by_role("heading", name="文档")).to_be_visible()
     expect(page.get_by_role("button", name="选择文件")).to_be_visible()
-    row(page, "warranty-zh.docx").get_by_role("button", name="warranty-zh.docx").click()
+    row(page, "zh/warranty-zh.docx").get_by_role("button", name="zh/warranty-zh.docx").click()
     expect(page.locator('[class*="st-key-chunk-"]').first).to_contain_text("段落 1")
     shot(page, "staff-phone-12-chinese")
     for name in ("知识库", "检索测试", "待回复客户", "系统状态"):

@@ -48,6 +48,14 @@ def test_an_error_of_a_document_keeps_its_kind(worker: Worker, tmp_path: Path) -
         worker.read(tmp_path / "empty", "empty.txt", "")
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that takes many seconds to cut into chunks."""
+    path = tmp_path_factory.mktemp("slow") / "slow"
+    path.write_text("".join(f"Sentence number {n} is here. \n\n" for n in range(600_000)))
+    return path
+
+
 def kill_soon(worker: Worker, after: float) -> threading.Thread:
     def run() -> None:
         time.sleep(after)
@@ -60,33 +68,29 @@ def kill_soon(worker: Worker, after: float) -> threading.Thread:
     return thread
 
 
-def test_a_child_that_dies_costs_one_document_and_no_vector(worker: Worker, document: Path, tmp_path: Path) -> None:
-    # A pipe that nobody writes to: reading it never ends by itself.
-    os.mkfifo(tmp_path / "endless")
+def test_a_child_that_dies_costs_one_document_and_no_vector(worker: Worker, document: Path, slow: Path) -> None:
     killer = kill_soon(worker, 0.5)
     with pytest.raises(ParseError, match="crashed on this file"):
-        worker.read(tmp_path / "endless", "endless.txt", "")
+        worker.read(slow, "slow.txt", "")
     killer.join()
     assert worker.read(document, "fees.md", "").title == "Fees"
     assert worker.embed(["one", "two"]).shape == (2, 384)
 
 
-def test_a_file_that_takes_too_long_is_given_up(document: Path, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "endless")
-    slow = Worker(IngestSettings(), read_timeout_s=0.5)
+def test_a_file_that_takes_too_long_is_given_up(slow: Path) -> None:
+    hasty = Worker(IngestSettings(), read_timeout_s=0.5)
     with pytest.raises(ParseError, match="took longer"):
-        slow.read(tmp_path / "endless", "endless.txt", "")
-    assert not slow.alive
-    slow.stop()
+        hasty.read(slow, "slow.txt", "")
+    assert not hasty.alive
+    hasty.stop()
 
 
-def test_stopping_is_no_error_of_the_document(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "endless")
+def test_stopping_is_no_error_of_the_document(slow: Path) -> None:
     stopped = Worker(IngestSettings())
     stopped.start()
     threading.Timer(0.5, stopped.stop).start()
     with pytest.raises(Stopping):
-        stopped.read(tmp_path / "endless", "endless.txt", "")
+        stopped.read(slow, "slow.txt", "")
     with pytest.raises(Stopping):
         stopped.embed(["one"])
 

@@ -1,0 +1,1 @@
+"""The staff's pages, one module a page; each has ``show(desk)``."""

@@ -1,0 +1,56 @@
+"""What can be done to a document, from the list and from its own page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui.client import ApiError
+from ui.rendering import escaped
+from ui.staff_pages import desk as desks
+from ui.staff_pages import parts
+from ui.staff_pages.desk import Desk
+from ui.wire import Document
+
+
+def reprocess(desk: Desk, document: Document) -> None:
+    """Have it read anew; said in a notice.
+
+    Raises:
+        ApiError: the server refused, or is away.
+    """
+    after = desk.client.reprocess(document.id)
+    key = "doc_reprocess_none" if after.finished else "doc_reprocessing"
+    parts.notice(desk.t(key, name=escaped(document.document)))
+
+
+def confirm(desk: Desk) -> None:
+    """The dialog before a document is deleted, where it is open."""
+    what, document_id = parts.question()
+    if what != "delete_document":
+        return
+    t = desk.t
+    try:
+        document = desk.client.document(document_id)
+    except ApiError as exc:
+        parts.forget_question()
+        st.error(problem(desk, exc))
+        return
+    name = escaped(document.document)
+
+    def delete() -> None:
+        try:
+            desk.client.delete_document(document_id)
+        except ApiError as exc:
+            st.error(problem(desk, exc))
+            return
+        parts.forget_question()
+        parts.notice(t("doc_deleted", name=name))
+        st.query_params.pop("document", None)
+        st.rerun()
+
+    parts.confirm(t("doc_delete_title"), t("doc_delete_sure", name=name), t("doc_delete"), delete, t)
+
+
+def problem(desk: Desk, exc: ApiError) -> str:
+    """An error on one line."""
+    return desks.in_short(exc, desk.url, desk.t)
