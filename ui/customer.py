@@ -23,7 +23,7 @@ def main() -> None:
     settings = frame.settings()
     t = frame.current()
     company = settings.company or t("company_default")
-    frame.begin(company, ":material/forum:")
+    frame.begin(company, frame.ICON)
     client = frame.client(settings.api_url, settings.api_key)
     notice, failed = "", None
     try:
@@ -52,17 +52,18 @@ def main() -> None:
 
 
 def _header(company: str, t: Translate) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.markdown(f"**{escaped(company)}**", width="stretch")
-        frame.language_switch(t)
-    with st.container(horizontal=True, vertical_alignment="center", key="actions"):
-        if conversation.messages() and st.button(
-            t("new_conversation"), icon=":material/add_comment:", type="tertiary", key="new"
-        ):
-            conversation.forget()
-            st.rerun()
-        if st.button(t("person"), icon=":material/support_agent:", type="tertiary", key="person"):
-            _person(t)
+    with st.container(key="top"):
+        with st.container(horizontal=True, vertical_alignment="center", key="header"):
+            st.markdown(f"**{escaped(company)}**", width="stretch")
+            frame.language_switch(t)
+        with st.container(horizontal=True, vertical_alignment="center", key="actions"):
+            if conversation.messages() and st.button(
+                t("new_conversation"), icon=":material/add_comment:", type="tertiary", key="new"
+            ):
+                conversation.forget()
+                st.rerun()
+            if st.button(t("person"), icon=":material/support_agent:", type="tertiary", key="person"):
+                _person(t)
 
 
 def _message(message: Shown, number: int, t: Translate, *, last: bool) -> None:
@@ -120,7 +121,7 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
     _message(asked, len(shown) - 2, t, last=False)
     with st.chat_message("assistant", avatar=":material/forum:"):
         text, sources = st.empty(), st.container()
-        text.markdown(f":gray[{t('looking')}]")
+        text.markdown(f":shimmer[{t('looking')}]")
         sentences: list[str] = []
         try:
             with closing(client.chat(question, kb=kb, conversation_id=conversation.conversation_id())) as events:
@@ -139,7 +140,7 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
                         answer.citations, answer.outcome = whole.citations, whole.outcome
                         answer.engine, answer.state = whole.engine or "", "complete"
                     answer.text = joined(sentences)
-                    text.markdown(answer_markdown(answer.text) if answer.text else f":gray[{t('looking')}]")
+                    text.markdown(answer_markdown(answer.text) if answer.text else f":shimmer[{t('looking')}]")
         except ApiError as exc:
             if exc.type == "not_found" and conversation.conversation_id():
                 # Deleted while it was open here; the question goes into a new one.

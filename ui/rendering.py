@@ -15,11 +15,12 @@ from ui.wire import Citation
 
 # Punctuation that markdown, Streamlit's own directives (:red[..], :material/..:, $..$) or HTML could read as more.
 _ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$~:&=^@])")
-# What Streamlit makes links, icons and typographic signs of after it has undone the backslashes: an invisible word
-# joiner in the middle leaves it as it stands ("https://", "www.", "@", ":material/", ">=", "<-", "->").
-_TRIGGER = re.compile(
-    r"(?i)(?<=http)(?=s?://)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=material/|material-|streamlit:)|(?<=[<>~])(?=[=-])|(?<=-)(?=[->])"
-)
+# What Streamlit makes links, icons and typographic signs of after it has undone the backslashes ("https://", "www.", "@",
+# ":material/", ">=", "<-", "->"): one character in a span of its own leaves it as it stands. An invisible character would
+# do so, too, but would travel along when a customer copies an address.
+_TRIGGER = re.compile(r"(?i):(?=//)|(?<=www)\.|@|(?<=:)(?:m(?=aterial[/-])|s(?=treamlit:))|(?<=[<>~])[=-]|(?<=-)[->]")
+# Four spaces at a line's start are a block of code, in which backslashes are seen.
+_INDENT = re.compile(r"(?m)^[ \t]+")
 _MARK = re.compile(r"\s*\[(\d{1,2})\]")
 _RULE = re.compile(r"\|(?:---\|)+")
 _BULLET = re.compile(r"^(\s*)[-*•]\s+")
@@ -29,11 +30,12 @@ _ASIAN_END = "。！？；”』」）…"
 
 def escaped(text: str) -> str:
     """Text in which markdown, HTML and Streamlit find nothing to do; it looks as it was written."""
-    return _ACTIVE.sub(r"\\\1", _TRIGGER.sub("\u2060", text))
+    return _plain(_INDENT.sub("", text))
 
 
 def answer_markdown(text: str) -> str:
     """An answer with its [n] marks as small raised numbers; nothing else of it is markup."""
+    text = _INDENT.sub("", text)
     parts: list[str] = []
     at = 0
     for mark in _MARK.finditer(text):
@@ -86,17 +88,35 @@ def html_text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
+def _plain(text: str) -> str:
+    parts: list[str] = []
+    at = 0
+    for trigger in _TRIGGER.finditer(text):
+        parts += [_inert(text[at : trigger.start()]), f":color[{_inert(trigger.group())}]"]
+        at = trigger.end()
+    return "".join([*parts, _inert(text[at:])])
+
+
+def _inert(text: str) -> str:
+    return _ACTIVE.sub(r"\\\1", text)
+
+
 def _lines(text: str) -> str:
     # Two spaces at a line's end keep the line break.
-    return "  \n".join(escaped(line) for line in text.split("\n"))
+    return "  \n".join(_plain(line) for line in text.split("\n"))
 
 
 def _line(line: str) -> str:
     if match := _BULLET.match(line):
-        return f"{match.group(1)}- {escaped(line[match.end() :])}"
+        return f"{_indent(match.group(1))}- {escaped(line[match.end() :])}"
     if match := _NUMBERED.match(line):
-        return f"{match.group(1)}{match.group(2)}. {escaped(line[match.end() :])}"
+        return f"{_indent(match.group(1))}{match.group(2)}. {escaped(line[match.end() :])}"
     return f"{escaped(line)}  " if line.strip() else ""
+
+
+def _indent(space: str) -> str:
+    # Enough for a list within a list.
+    return " " * min(len(space.expandtabs(4)), 3)
 
 
 def _is_row(line: str) -> bool:

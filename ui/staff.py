@@ -18,11 +18,6 @@ from ui.texts import Translate
 from ui.wire import System
 
 _STYLE = Path(__file__).parent / "staff.css"
-# Drawn here: Streamlit would fetch an emoji or a material icon for the browser's tab from the internet.
-_ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#1f6f5c"/>'
-    '<path d="M6 7h12v8h-7l-3 3v-3H6z" fill="#fbfaf7"/></svg>'
-)
 # In the order of the menu: address, icon, page.
 _PAGES: tuple[tuple[str, str, Callable[[Desk], None]], ...] = (
     ("documents", "description", documents.show),
@@ -37,7 +32,7 @@ def main() -> None:
     """Menu, sign-in where the API wants a key, then the page."""
     settings = frame.settings()
     t = frame.current()
-    frame.begin(f"{settings.company or 'frontdesk'} · {t('desk_title')}", _ICON, "wide")
+    frame.begin(f"{settings.company or 'frontdesk'} · {t('desk_title')}", frame.ICON, "wide")
     st.html(_STYLE)
     found: System | ApiError
     try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ui.client import Client
 
@@ -25,6 +25,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
 CONTACT = "0113 496 0000"
 PHONE, DESKTOP = (390, 844), (1280, 850)
 START_S = 150
+# An answer takes seconds where other work runs beside it.
+expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,16 +63,16 @@ def test_a_customer_asks_twice_opens_a_source_and_is_passed_on(
     answers(page).nth(5).get_by_role("button", name="Talk to a person").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(CONTACT)
-    dialog.get_by_role("button", name="Ask for a call back").click()
+    dialog.get_by_role("button", name="Send to a colleague").click()
     expect(dialog).to_contain_text("Please leave an e-mail address or a phone number.")
     dialog.get_by_label("E-mail or phone").fill(f"ada-{width}@example.com")
     dialog.get_by_label("Anything to add? (optional)").fill("After five, please.")
     shot(page, f"customer-{width}-4-person")
-    dialog.get_by_role("button", name="Ask for a call back").click()
-    # An invisible word joiner keeps the address from becoming a link.
-    expect(page.get_by_test_id("stAlert")).to_have_text(
-        re.compile(f"A colleague will get back to you at ada-{width}\u2060?@example.com.")
+    dialog.get_by_role("button", name="Send to a colleague").click()
+    expect(page.get_by_test_id("stAlert")).to_contain_text(
+        f"A colleague will get back to you at ada-{width}@example.com."
     )
+    expect(page.get_by_test_id("stAlert").locator("a")).to_have_count(0)
     shot(page, f"customer-{width}-5-waiting")
     assert no_wider_than_the_window(page)
 
@@ -134,7 +134,7 @@ def test_what_can_be_tapped_is_large_enough(running: Running, open_page: Any) ->
 
 HOSTILE = (
     "<img src=x onerror=alert(1)> ![a](http://127.0.0.1:9/x.png) **bold** :red[warranty] https://evil.example/a "
-    "www.evil.example ada@evil.example :material/home: x >= 3 <- y"
+    "www.evil.example ada@evil.example :material/home: :smile: x >= 3 <- y --> z"
 )
 
 
@@ -149,7 +149,7 @@ def test_markup_of_a_stranger_stays_text(running: Running, client: Client, open_
     page.locator('[data-testid="stExpander"] summary').first.click()
     expect(page.locator('[data-testid="stExpanderDetails"]').first).to_be_visible()
     for shown in (answers(page).nth(0), page.locator('[data-testid="stExpanderDetails"]').first):
-        assert HOSTILE in shown.inner_text().replace("\u2060", "")
+        assert HOSTILE in shown.inner_text()
         for markdown in shown.locator('[data-testid="stMarkdownContainer"]').all():
             assert markdown.locator("img, strong, a, svg, [data-testid='stIconMaterial']").count() == 0
     client.delete_document(client.documents("default", search="hostile").documents[0].id)

@@ -23,8 +23,6 @@ QUESTION = "How long is the motor of the WM-900 guaranteed?"
 UNKNOWN = "What is the noise level of the FD-180?"
 READY_MS = 120_000
 KEY = "a-key-of-the-browser-tests"
-# Uploads and first answers take their time on a small machine.
-expect.set_options(timeout=20_000)
 
 
 def size(page: Page) -> tuple[int, int]:
