@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable
@@ -115,10 +114,15 @@ class Checkup:
 
     @staticmethod
     async def _timed(name: str, probe: Awaitable[Component]) -> Component:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return await probe
-        return Component(name, Health.AWAY, f"it did not answer within {PROBE_TIMEOUT_S:g} s")
+        except TimeoutError:
+            return Component(name, Health.AWAY, f"it did not answer within {PROBE_TIMEOUT_S:g} s")
+        except Exception as exc:
+            # What fails in a new way is news of its part, not the end of watching.
+            log.warning("looking at %s failed", name, exc_info=exc)
+            return Component(name, Health.AWAY, f"it cannot be looked at ({type(exc).__name__}); the log has more")
 
     async def _database(self) -> Component:
         def ask() -> None:

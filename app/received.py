@@ -40,11 +40,11 @@ def document_name(sent: str) -> str:
     Raises:
         UsageError: nothing usable is left, or it is too long.
     """
-    name = unicodedata.normalize("NFC", sent).replace("\\", "/")
-    parts = [part.strip() for part in name.split("/")]
+    # "C" covers control, format, surrogate and private characters: a name must be readable and storable. They go first,
+    # because one of them between two dots hides what the dots mean.
+    name = "".join(char for char in sent if unicodedata.category(char)[0] != "C" or char == "\u200d")
+    parts = [part.strip() for part in unicodedata.normalize("NFC", name).replace("\\", "/").split("/")]
     name = "/".join(part for part in parts if part not in ("", ".", ".."))
-    # "C" covers control, format, surrogate and private characters: a name must be readable and storable.
-    name = "".join(char for char in name if unicodedata.category(char)[0] != "C" or char == "\u200d")
     if not name:
         raise UsageError("a file without a name cannot be kept: give each file a name")
     if len(name) > _LONGEST_NAME:

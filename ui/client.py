@@ -116,13 +116,17 @@ class Client:
         kb: str | None = None,
         conversation_id: str | None = None,
         engine: str | None = None,
+        style: str = "sentence",
     ) -> Generator[ChatEvent, None, None]:
         """Ask; yields events as they come, Done last. Closing the generator stops the answer.
+
+        engine: one rung alone (endpoint, packaged or extractive) instead of the whole ladder.
+        style:  "short" for the bare fact instead of a sentence.
 
         Raises:
             ApiError: also in the middle, when the answer cannot be finished.
         """
-        body = {"question": question, "kb": kb, "conversation_id": conversation_id, "engine": engine, "stream": True}
+        body = _question(question, kb, conversation_id, engine, style, stream=True)
         with (
             _translated(),
             self._http.stream("POST", "/api/chat", json=body, timeout=_timeout(STREAM_S)) as reply,
@@ -139,9 +143,17 @@ class Client:
             if not ended:
                 raise ApiAway("the answer broke off; ask again", "unavailable")
 
-    def ask(self, question: str, *, kb: str | None = None, conversation_id: str | None = None) -> Answer:
-        """Ask and wait for the whole answer."""
-        body = {"question": question, "kb": kb, "conversation_id": conversation_id, "stream": False}
+    def ask(
+        self,
+        question: str,
+        *,
+        kb: str | None = None,
+        conversation_id: str | None = None,
+        engine: str | None = None,
+        style: str = "sentence",
+    ) -> Answer:
+        """Ask and wait for the whole answer; the arguments are those of ``chat``."""
+        body = _question(question, kb, conversation_id, engine, style, stream=False)
         return _read(Answer, self._call("POST", "/api/chat", json=body, timeout=_timeout(STREAM_S * 2)))
 
     # Conversations
@@ -319,6 +331,14 @@ def _event(name: str, data: str) -> ChatEvent | None:
     if name == "sentence":
         return _read(Sentence, value)
     return _read(Retracted, value) if name == "retracted" else None
+
+
+def _question(
+    question: str, kb: str | None, conversation_id: str | None, engine: str | None, style: str, *, stream: bool
+) -> dict[str, str | bool]:
+    given = {"kb": kb, "conversation_id": conversation_id, "engine": engine}
+    named = {name: value for name, value in given.items() if value is not None}
+    return {"question": question, **named, "style": style, "stream": stream}
 
 
 def _timeout(read_s: float) -> httpx.Timeout:

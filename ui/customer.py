@@ -42,7 +42,7 @@ def main() -> None:
     question = question or st.session_state.pop("again", None)
     shown = conversation.messages()
     if not shown and not question:
-        st.title(t("chat_title"))
+        st.title(t("chat_title"), anchor=False)
         st.markdown(t("chat_lead"))
     for number, message in enumerate(shown):
         _message(message, number, t, last=number == len(shown) - 1 and not question)
@@ -121,6 +121,8 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
     _message(asked, len(shown) - 2, t, last=False)
     with st.chat_message("assistant", avatar=":material/forum:"):
         text, sources = st.empty(), st.container()
+        with sources:
+            _bring_into_view(len(shown) - 2)
         text.markdown(f":shimmer[{t('looking')}]")
         sentences: list[str] = []
         try:
@@ -152,6 +154,16 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
             _sources(answer.citations, t)
     # Once more from the top, so that the buttons belong to what is there now.
     st.rerun()
+
+
+def _bring_into_view(number: int) -> None:
+    """Scroll to a question; who has read further up would not see that it is being answered."""
+    # The one place with JavaScript, and nothing of a stranger is in it: Streamlit follows the end of the page only
+    # where it was in sight already.
+    script = (
+        f'document.querySelector(".st-key-asked-{number:d}")?.scrollIntoView({{block: "start", behavior: "smooth"}})'
+    )
+    st.html(f"<script>requestAnimationFrame(() => {script})</script>", unsafe_allow_javascript=True)
 
 
 def _person(t: Translate) -> None:

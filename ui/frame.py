@@ -13,7 +13,7 @@ from ui.texts import LANGUAGES, Translate, language_of, translator
 _STYLE = Path(__file__).parent / "style.css"
 # Drawn here: Streamlit would fetch an emoji or a material icon for the browser's tab from the internet.
 ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#1f6f5c"/>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#1b6653"/>'
     '<path d="M6 7h12v8h-7l-3 3v-3H6z" fill="#fbfaf7"/></svg>'
 )
 

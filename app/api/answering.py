@@ -71,6 +71,11 @@ async def whole_answer(service: Service, ask: Ask) -> Answer:
     raise RuntimeError("the chain ended without an answer")
 
 
+def spaced(shown: str, sentence: str) -> str:
+    """A sentence as it goes on from what was shown: Chinese needs no space in between."""
+    return sentence if not shown or shown[-1] in "。！？；" else f" {sentence}"
+
+
 async def kb_name(service: Service, knowledge_base_id: str) -> str:
     """The name of a knowledge base; "" when it is gone."""
     try:

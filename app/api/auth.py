@@ -33,8 +33,9 @@ def authenticate(
         given = credentials.credentials if credentials is not None else ""
         if not given:
             raise Unauthorized("a key is needed: send `Authorization: Bearer KEY` (the server's FRONTDESK_API_KEY)")
+        # Headers are read as Latin-1: this gives the bytes that were sent, whatever letters a key is made of.
         # Constant time: how much of a key was right must not show in how long it took.
-        if not hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+        if not hmac.compare_digest(given.encode("latin-1"), key.get_secret_value().encode()):
             raise Unauthorized("the key is wrong: it is the server's FRONTDESK_API_KEY")
     else:
         _only_from_here(request)
@@ -43,13 +44,18 @@ def authenticate(
 
 def _only_from_here(request: Request) -> None:
     """A web page of anybody's can send requests to a loopback port; its name or its origin gives it away."""
-    # urlsplit wants a scheme; the Host header is a bare host and port.
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    origin = request.headers.get("origin")
-    if not is_loopback(host):
+    # The Host header is a bare host and port; two slashes make it what urlsplit calls one.
+    host, origin = f"//{request.headers.get('host', '')}", request.headers.get("origin")
+    if not is_loopback(_host_of(host)) or (origin is not None and not is_loopback(_host_of(origin))):
         raise Unauthorized(_ORIGINLESS)
-    if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
-        raise Unauthorized(_ORIGINLESS)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        # "[" and the like: no address, so none of this machine.
+        return ""
 
 
 Authenticated = Annotated[Principal, Depends(authenticate)]

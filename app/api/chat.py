@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.answering import answer_events, find_kb
+from app.api.answering import answer_events, find_kb, spaced
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
@@ -58,6 +58,7 @@ async def chat(
 async def _begin(service: Service, body: ChatRequest, principal: Principal) -> Turn:
     """Store the question, before anything can go wrong with the answer."""
     conversations = service.conversations
+    service.check_question(body.question)
     if body.conversation_id is None:
         kb = await find_kb(service, body.kb, principal)
         conversation = await asyncio.to_thread(conversations.create, kb.id, principal.tenant)
@@ -69,7 +70,6 @@ async def _begin(service: Service, body: ChatRequest, principal: Principal) -> T
             by_id = service.workspace.catalog.knowledge_base_by_id
             kb = await asyncio.to_thread(by_id, conversation.knowledge_base_id)
     history = await asyncio.to_thread(conversations.history, conversation.id, TURNS)
-    service.check_question(body.question)
     message_id = await asyncio.to_thread(conversations.ask, conversation.id, body.question, principal.tenant)
     ask = Ask(body.question, kb, history, principal, body.engine, body.style)
     return Turn(ask, conversation.id, message_id)
@@ -87,7 +87,7 @@ async def _events(service: Service, turn: Turn, request: Request) -> AsyncGenera
                     if len(event.citations) > sources:
                         sources = len(event.citations)
                         yield sse("sources", {**ids, "sources": [c.as_json() for c in event.citations]})
-                    shown = f"{shown} {event.text}".strip()
+                    shown += spaced(shown, event.text)
                     yield sse("sentence", {"text": event.text})
                 elif isinstance(event, Retracted):
                     sources, shown = 0, ""

@@ -14,8 +14,10 @@ from app.api.models import (
     ConversationBody,
     ConversationPage,
     HandOff,
+    KbName,
     MessageBody,
     NewConversation,
+    Text,
     Transcript,
 )
 from app.conversations import Conversation, Status, StoredMessage
@@ -29,7 +31,7 @@ async def list_conversations(
     service: ServiceOf,
     principal: Authenticated,
     status: Status | None = None,
-    kb: str | None = None,
+    kb: KbName | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> ConversationPage:
@@ -58,7 +60,7 @@ async def create_conversation(body: NewConversation, service: ServiceOf, princip
 
 
 @router.get("/{conversation_id}")
-async def show_conversation(conversation_id: str, service: ServiceOf, principal: Authenticated) -> Transcript:
+async def show_conversation(conversation_id: Text, service: ServiceOf, principal: Authenticated) -> Transcript:
     """A conversation with all its messages."""
     found = await asyncio.to_thread(service.conversations.get, conversation_id, principal.tenant)
     messages = await asyncio.to_thread(service.conversations.messages, conversation_id, principal.tenant)
@@ -68,7 +70,7 @@ async def show_conversation(conversation_id: str, service: ServiceOf, principal:
 
 @router.post("/{conversation_id}/handoff")
 async def hand_off(
-    conversation_id: str, body: HandOff, service: ServiceOf, principal: Authenticated
+    conversation_id: Text, body: HandOff, service: ServiceOf, principal: Authenticated
 ) -> ConversationBody:
     """The customer asks for a person; the conversation waits for one."""
     changed = await asyncio.to_thread(
@@ -78,13 +80,13 @@ async def hand_off(
 
 
 @router.post("/{conversation_id}/close")
-async def close_conversation(conversation_id: str, service: ServiceOf, principal: Authenticated) -> ConversationBody:
+async def close_conversation(conversation_id: Text, service: ServiceOf, principal: Authenticated) -> ConversationBody:
     """A person has taken care of it."""
     return await _body(service, await asyncio.to_thread(service.conversations.close, conversation_id, principal.tenant))
 
 
 @router.delete("/{conversation_id}", status_code=204)
-async def delete_conversation(conversation_id: str, service: ServiceOf, principal: Authenticated) -> None:
+async def delete_conversation(conversation_id: Text, service: ServiceOf, principal: Authenticated) -> None:
     """Forget a conversation with all its messages."""
     await asyncio.to_thread(service.conversations.delete, conversation_id, principal.tenant)
 

@@ -21,6 +21,7 @@ from app.api.models import (
     DocumentWithVersions,
     KbName,
     ProgressBody,
+    Text,
     Uploaded,
     UploadedDocument,
     VersionBody,
@@ -97,7 +98,7 @@ async def upload_documents(
 
 
 @router.get("/documents/{document_id}")
-async def show_document(document_id: str, service: ServiceOf, principal: Authenticated) -> DocumentWithVersions:
+async def show_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentWithVersions:
     """A document with all its versions."""
     base, document = await _find(service, document_id, principal)
     versions = await asyncio.to_thread(service.workspace.catalog.versions, document)
@@ -107,7 +108,7 @@ async def show_document(document_id: str, service: ServiceOf, principal: Authent
 
 @router.get("/documents/{document_id}/chunks")
 async def list_chunks(
-    document_id: str, service: ServiceOf, principal: Authenticated, limit: Limit = 50, offset: Offset = 0
+    document_id: Text, service: ServiceOf, principal: Authenticated, limit: Limit = 50, offset: Offset = 0
 ) -> ChunkPage:
     """The passages of the live version, in order."""
     base, document = await _find(service, document_id, principal)
@@ -129,7 +130,7 @@ async def list_chunks(
     response_class=FileResponse,
     responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def fetch_file(document_id: str, service: ServiceOf, principal: Authenticated) -> FileResponse:
+async def fetch_file(document_id: Text, service: ServiceOf, principal: Authenticated) -> FileResponse:
     """The file as it was uploaded."""
     _, document = await _find(service, document_id, principal)
     path = service.workspace.files.path(document.latest.content_hash)
@@ -145,7 +146,7 @@ async def fetch_file(document_id: str, service: ServiceOf, principal: Authentica
 
 
 @router.post("/documents/{document_id}/reprocess", status_code=202)
-async def reprocess_document(document_id: str, service: ServiceOf, principal: Authenticated) -> DocumentBody:
+async def reprocess_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentBody:
     """Ingest a document again from its stored file, after a failure or an update; unchanged ones stay as they are."""
     base, document = await _find(service, document_id, principal)
     latest = document.latest
@@ -161,7 +162,7 @@ async def reprocess_document(document_id: str, service: ServiceOf, principal: Au
 
 
 @router.delete("/documents/{document_id}", status_code=204)
-async def delete_document(document_id: str, service: ServiceOf, principal: Authenticated) -> None:
+async def delete_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> None:
     """Delete a document with its passages and its stored file."""
     base, document = await _find(service, document_id, principal)
     await asyncio.to_thread(service.workspace.pipeline.delete, base, document.name)

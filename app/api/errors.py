@@ -8,21 +8,24 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.api.models import ErrorBody
 from app.errors import Conflict, Overdue, TooLarge, Unauthorized, UsageError
 from ingest.errors import (
     AlreadyExists,
+    CatalogError,
     DataFolderBusy,
     FrontdeskError,
     IndexMismatch,
-    IndexUnavailable,
     InvalidName,
     NotFound,
+    ParseError,
     SettingsError,
+    VectorIndexError,
 )
 from serving.errors import EngineBusy, EngineError, EngineTimeout
 
@@ -35,6 +38,7 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (Conflict, 409, "conflict", "conflict"),
     (IndexMismatch, 409, "conflict", "index_mismatch"),
     (InvalidName, 422, "invalid_request", "invalid_name"),
+    (CatalogError, 400, "invalid_request", "invalid_request"),
     (TooLarge, 413, "too_large", "too_large"),
     (UsageError, 400, "invalid_request", "invalid_request"),
     (SettingsError, 400, "invalid_request", "not_configured"),
@@ -42,8 +46,9 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (EngineTimeout, 504, "timeout", "engine_timeout"),
     (EngineBusy, 429, "rate_limited", "engine_busy"),
     (EngineError, 503, "unavailable", "engine"),
-    (IndexUnavailable, 503, "unavailable", "index"),
     (DataFolderBusy, 503, "unavailable", "data_folder"),
+    (VectorIndexError, 503, "unavailable", "index"),
+    (ParseError, 422, "invalid_request", "unreadable_file"),
     (OperationalError, 503, "unavailable", "database"),
 )
 _BY_STATUS = {
@@ -60,6 +65,8 @@ _BY_STATUS = {
     429: "rate_limited",
     503: "unavailable",
 }
+# As nginx counts clients that closed the connection before their reply; it is never seen on the wire.
+GONE = 499
 RETRY_AFTER_S = "5"
 
 
@@ -92,6 +99,7 @@ def install(app: FastAPI) -> None:
     """Let every error of the application leave in this shape."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     for kind in (FrontdeskError, OperationalError, Exception):
         app.add_exception_handler(kind, _error)
 
@@ -116,6 +124,11 @@ async def _http(request: Request, exc: Exception) -> JSONResponse:
         raise exc
     name = _BY_STATUS.get(exc.status_code, "invalid_request" if exc.status_code < 500 else "internal")
     return JSONResponse(_body(str(exc.detail), name, name, request), exc.status_code, headers=exc.headers)
+
+
+async def _gone(_request: Request, _exc: Exception) -> Response:
+    """Nobody reads it; it keeps a client that went away from being counted as a failure of the server's."""
+    return Response(status_code=GONE)
 
 
 async def _invalid(request: Request, exc: Exception) -> JSONResponse:

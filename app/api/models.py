@@ -67,7 +67,7 @@ class ChatRequest(Request):
 
     question: Question
     kb: KbName | None = None
-    conversation_id: Annotated[str, Field(max_length=64)] | None = None
+    conversation_id: Annotated[Text, Field(max_length=64)] | None = None
     engine: EngineName | None = None
     style: StyleName = "sentence"
     stream: bool = True

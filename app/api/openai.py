@@ -16,11 +16,12 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.answering import answer_events, find_kb, whole_answer
+from app.api.answering import answer_events, find_kb, spaced, whole_answer
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
 from app.api.examples import COMPLETION_CHUNKS, EVENT_SCHEMA
+from app.api.models import Text
 from app.api.openai_models import (
     Completion,
     CompletionRequest,
@@ -65,7 +66,7 @@ async def list_models(service: ServiceOf, principal: Authenticated) -> ModelList
 
 
 @router.get("/models/{model:path}")
-async def show_model(model: str, service: ServiceOf, principal: Authenticated) -> Model:
+async def show_model(model: Text, service: ServiceOf, principal: Authenticated) -> Model:
     """One of them."""
     kb, _ = await _resolve(service, model, principal)
     return _model(kb, model[len(kb.name) :])
@@ -160,7 +161,7 @@ async def _chunks(service: Service, asked: Asked, request: Request, usage: bool)
         async with aclosing(answer_events(service, asked.ask)) as events:
             async for event in events:
                 if isinstance(event, Sentence):
-                    piece = _spaced(shown, event.text)
+                    piece = spaced(shown, event.text)
                     shown, citations = shown + piece, event.citations
                     yield _chunk(asked, {"content": piece})
                 elif isinstance(event, Retracted):
@@ -182,11 +183,6 @@ async def _chunks(service: Service, asked: Asked, request: Request, usage: bool)
         yield DONE
     except Exception as exc:  # noqa: BLE001 - the reply has begun: an error can only be its last event
         yield _data(body_of(exc, request)[1])
-
-
-def _spaced(shown: str, sentence: str) -> str:
-    """A sentence as it goes on from what was shown: Chinese needs no space in between."""
-    return sentence if not shown or shown[-1] in "。！？；" else f" {sentence}"
 
 
 def _head(asked: Asked) -> dict[str, Any]:

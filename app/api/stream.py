@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 KEEP_ALIVE_S = 10.0
@@ -24,8 +27,17 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, events: AsyncIterator[bytes]) -> None:
+        self._stream = kept_alive(events)
         # Proxies that buffer would turn a stream of sentences into one late answer.
-        super().__init__(kept_alive(events), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(self._stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events to their end, or until the client has gone."""
+        async with aclosing(self._stream) as stream:
+            # Begun before the reply is, even for a client that has gone already: a source that never began would not
+            # write down that it was given up.
+            self.body_iterator = _from(await anext(stream, b""), stream)
+            await super().__call__(scope, receive, send)
 
 
 def sse(event: str, data: object) -> bytes:
@@ -71,11 +83,17 @@ async def kept_alive(events: AsyncIterator[bytes], every_s: float = KEEP_ALIVE_S
         _end(task)
 
 
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for event in rest:
+        yield event
+
+
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """The result of some work that is given up as soon as the client has gone.
 
     Raises:
-        asyncio.CancelledError: the client has gone; there is nobody to reply to.
+        ClientDisconnect: the client has gone; there is nobody to reply to.
     """
     task = asyncio.create_task(work)
     gone = asyncio.create_task(_gone(request))
@@ -83,7 +101,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise asyncio.CancelledError("the client has gone")
+        raise ClientDisconnect
     finally:
         gone.cancel()
         if not task.done():

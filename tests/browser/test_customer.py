@@ -55,6 +55,9 @@ def test_a_customer_asks_twice_opens_a_source_and_is_passed_on(
     ask(page, FOLLOW_UP)
     # Its own words: the passage below them holds all the years.
     expect(answers(page).nth(3).locator('[data-testid="stMarkdownContainer"]').first).to_contain_text("5 years")
+    # The open source had pushed it out of sight; the header with the person stays wherever the page is.
+    expect(answers(page).nth(3)).to_be_in_viewport()
+    expect(page.locator(".st-key-person")).to_be_in_viewport()
     ask(page, UNKNOWN)
     expect(answers(page).nth(5)).to_contain_text("would rather not guess")
     expect(answers(page).nth(5).locator('[data-testid="stExpander"]')).to_have_count(0)
@@ -126,7 +129,8 @@ def test_what_can_be_tapped_is_large_enough(running: Running, open_page: Any) ->
     page = open_page(running.customers, PHONE)
     ask(page, UNKNOWN)
     expect(answers(page).nth(1).get_by_role("button", name="Talk to a person")).to_be_visible()
-    for button in page.get_by_role("button").all():
+    expect(page.get_by_role("radio")).to_have_count(2)
+    for button in [*page.get_by_role("button").all(), *page.get_by_role("radio").all()]:
         box = button.bounding_box()
         if box is not None and button.inner_text().strip():
             assert box["height"] >= 44, button.inner_text()
