@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from typing import BinaryIO
 from app.errors import UsageError
 from app.idempotency import IdempotencyKeys
 from app.workspace import Workspace
+from ingest.pipeline import Pipeline
 from ingest.records import KnowledgeBase
 
 _LONGEST_NAME = 500
 _BLOCK = 1 << 20
+# Two uploads of one name at once would open the same generation, or the same document twice. One process owns the data
+# folder, so that a lock of the process is enough.
+_accepting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +97,18 @@ class Receiver:
         return [received for received, _ in taken]
 
     def _take(self, kb: KnowledgeBase, named: Sequence[tuple[str, BinaryIO]]) -> list[tuple[Received, str]]:
-        pipeline, taken = self._workspace.pipeline, []
+        taken = []
         for name, file in named:
             content_hash, size = self._workspace.files.add_from(file)
-            accepted = pipeline.accept_stored(kb, name, content_hash, size)
-            taken.append((Received(name, unchanged=getattr(accepted, "unchanged", False)), content_hash))
+            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size)
+            taken.append((Received(name, unchanged), content_hash))
         return taken
+
+
+def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> bool:
+    """Put stored bytes into the queue, one document after the other; whether they were live already."""
+    with _accepting:
+        return getattr(pipeline.accept_stored(kb, name, content_hash, size), "unchanged", False)
 
 
 def _hash(file: BinaryIO) -> str:

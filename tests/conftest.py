@@ -12,12 +12,16 @@ import pytest_socket
 
 TESTS = Path(__file__).parent
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
+_ORDER = ("unit", "integration", "browser")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 # Read before the environment is cleared: a server that a developer offers to the contract tests.
 QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Fast tests first. Browser tests come last: Playwright's event loop runs in this thread while Chromium is open, and
+    # whatever calls asyncio.run meanwhile would fail.
+    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(TESTS).parts[0]))
     for item in items:
         if _is_below(item, "integration"):
             item.add_marker(pytest.mark.integration)

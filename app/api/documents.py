@@ -27,7 +27,7 @@ from app.api.models import (
     VersionBody,
 )
 from app.errors import TooLarge, UsageError
-from app.received import IncomingFile, Receiver
+from app.received import IncomingFile, Receiver, accept
 from app.service import Service
 from ingest.errors import NotFound
 from ingest.records import UNFINISHED, Document, KnowledgeBase, State, Version
@@ -150,12 +150,12 @@ async def reprocess_document(document_id: Text, service: ServiceOf, principal: A
     """Ingest a document again from its stored file, after a failure or an update; unchanged ones stay as they are."""
     base, document = await _find(service, document_id, principal)
     latest = document.latest
-    accept = service.workspace.pipeline.accept_stored
     if latest.state not in UNFINISHED:
         path = service.workspace.files.path(latest.content_hash)
         if not await asyncio.to_thread(path.is_file):
             raise NotFound(f"the file of {document.name!r} is not kept any more; upload it again")
-        await asyncio.to_thread(accept, base, document.name, latest.content_hash, latest.size_bytes)
+        pipeline = service.workspace.pipeline
+        await asyncio.to_thread(accept, pipeline, base, document.name, latest.content_hash, latest.size_bytes)
         service.ingestor.wake()
     _, document = await _find(service, document_id, principal)
     return _body(service, document)

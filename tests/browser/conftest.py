@@ -113,9 +113,9 @@ def client(running: Running) -> Iterator[Client]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium as Debian ships it."""
+    """Chromium as Debian ships it; for one module, as Playwright's event loop runs in this thread while it is open."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield chromium

@@ -42,7 +42,7 @@ def menu(page: Page, name: str) -> None:
     fold = page.get_by_test_id("stSidebarCollapseButton").get_by_role("button")
     if size(page) == PHONE:
         fold.click()
-    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
 def row(page: Page, name: str) -> Any:
