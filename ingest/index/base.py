@@ -2,7 +2,8 @@
 
 A point is a chunk: id, dense vector (may be absent), sparse vector, payload. Payload fields that queries filter on:
 
-    kb, tenant, acl[], version, generation, live (1 or 0: Edge 0.9 never matches a boolean), language
+    kb, tenant, acl[], version, generation, live (1 or 0: Edge 0.9 never matches a boolean), language,
+    tags[], source, valid_from, valid_until (seconds since 1970; 0 and the largest there is for "always")
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ingest.sparse import SparseVector
 
 DENSE = "dense"
 SPARSE = "sparse"
-KEYWORD_FIELDS = ("tenant", "acl", "version", "document", "language", "text_hash")
-INTEGER_FIELDS = ("generation", "live")
+KEYWORD_FIELDS = ("tenant", "acl", "version", "document", "language", "text_hash", "tags", "source")
+INTEGER_FIELDS = ("generation", "live", "valid_from", "valid_until")
 _NAMESPACE = uuid.UUID("6f0d5f2e-3c1b-5a47-9d0e-1f7a6c2b8e90")
 
 
