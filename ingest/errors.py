@@ -6,7 +6,10 @@
     │   ├── UnsupportedFormat           no parser for this kind of file
     │   ├── DamagedFile                 the bytes are not what the format promises
     │   ├── PasswordProtected           the file is encrypted
-    │   └── NoText                      nothing to index: an empty file, or a scan without a text layer
+    │   ├── NoText                      nothing to index: an empty file, or a picture without words
+    │   └── LimitExceeded               reading it needs more memory, time, pages or files than is allowed
+    ├── Cancelled                       somebody asked for the end of this document's ingestion
+    ├── DiskFull                        there is no room left where the data lives
     ├── CatalogError                    a request that the catalog cannot carry out
     │   ├── NotFound                    no such knowledge base or document
     │   ├── AlreadyExists               the name is taken
@@ -47,6 +50,21 @@ class PasswordProtected(ParseError):
 
 class NoText(ParseError):
     """The file holds no text that could be indexed."""
+
+
+class LimitExceeded(ParseError):
+    """Reading the file needs more memory, time, pages, pixels or files than is allowed."""
+
+
+CANCELLED = "its ingestion was cancelled on request; process it again when it shall be read"
+
+
+class Cancelled(FrontdeskError):
+    """Somebody asked for the end of this document's ingestion."""
+
+
+class DiskFull(FrontdeskError):
+    """There is no room left where the data lives."""
 
 
 class CatalogError(FrontdeskError):

@@ -17,7 +17,7 @@ from ingest.errors import DamagedFile, NoText, ParseError, UnsupportedFormat
 from ingest.parse import sniff
 from ingest.schema import ElementKind, ParsedDocument
 
-__all__ = ["PARSER_VERSION", "SUPPORTED_SUFFIXES", "parse"]
+__all__ = ["PARSER_VERSION", "SUPPORTED_SUFFIXES", "PageProgress", "parse"]
 
 # Part of the pipeline fingerprint: raise it when the same bytes give other elements.
 PARSER_VERSION = "1"
@@ -58,11 +58,26 @@ _NO_TITLE = re.compile(
 _LONGEST_TITLE = 300
 
 
-def parse(path: Path, *, name: str | None = None) -> ParsedDocument:
+# (pages or parts done, all of them), called while a long file is read.
+PageProgress = Callable[[int, int], None]
+
+
+def parse(
+    path: Path,
+    *,
+    name: str | None = None,
+    scratch: Path | None = None,
+    depth: int = 0,
+    progress: PageProgress | None = None,
+) -> ParsedDocument:
     """Read a file into elements in reading order.
 
     ``name`` is the user's file name where ``path`` is only a copy; its suffix names the format. Raises
     UnsupportedFormat, DamagedFile, PasswordProtected or NoText, each with one line for a person.
+
+    scratch:  an empty folder of the caller's for files found inside this one; None: they are named in a warning only.
+    depth:    how many files this one was found inside of, one within the other.
+    progress: called by page where the format has pages.
     """
     name = name or path.name
     suffix = Path(name).suffix.lower()
