@@ -14,7 +14,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 
 from ingest.embed import Embedder, Vectors
 from ingest.errors import FrontdeskError, ParseError
+from ingest.parse import PageProgress
 from ingest.reading import Read
 from ingest.settings import IngestSettings
 
@@ -74,7 +75,17 @@ class Worker:
         """Whether the child runs."""
         return self._process is not None and self._process.is_alive()
 
-    def read(self, path: Path, name: str, title: str) -> Read:
+    def read(
+        self,
+        path: Path,
+        name: str,
+        title: str,
+        *,
+        scratch: Path,
+        depth: int = 0,
+        progress: PageProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Read:
         """Parse and chunk a stored file.
 
         Raises:

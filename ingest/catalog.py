@@ -34,9 +34,18 @@ class Catalog(KnowledgeBases, WorkList):
     """The catalog over an open database; every method is one transaction and safe to run twice."""
 
     def begin_version(
-        self, knowledge_base: KnowledgeBase, document: str, content_hash: str, fingerprint: str, size_bytes: int
+        self,
+        knowledge_base: KnowledgeBase,
+        document: str,
+        content_hash: str,
+        fingerprint: str,
+        size_bytes: int,
+        *,
+        parent_id: str | None = None,
     ) -> Version | None:
         """Record that bytes were received for a document and open a generation for them.
+
+        parent_id: the document whose file held this one.
 
         Returns None when these very bytes, under this very pipeline, are live already: nothing is to be done.
         """
@@ -55,6 +64,7 @@ class Catalog(KnowledgeBases, WorkList):
                     title="",
                     live_generation=0,
                     last_generation=0,
+                    parent_id=parent_id,
                 )
                 session.add(doc)
                 session.flush()
@@ -72,7 +82,7 @@ class Catalog(KnowledgeBases, WorkList):
             doc.last_generation += 1
             row.generation = doc.last_generation
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
-            row.attempts = 0
+            row.attempts, row.done, row.total, row.cancelled, row.heartbeat_at = 0, 0, 0, False, None
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
             return version_of(row, doc)

@@ -14,6 +14,8 @@
     │   ├── NotFound                    no such knowledge base or document
     │   ├── AlreadyExists               the name is taken
     │   └── InvalidName                 the name cannot be used
+    ├── SourceError                     a folder, bucket or web address cannot be looked at; nothing was deleted
+    │   └── AddressRefused              an address that may not be asked; the message names the setting
     └── VectorIndexError                the vector index
         ├── DataFolderBusy              another process owns the data folder
         ├── IndexMismatch               the index was built by another embedder or pipeline
@@ -81,6 +83,14 @@ class AlreadyExists(CatalogError):
 
 class InvalidName(CatalogError):
     """The name cannot be used."""
+
+
+class SourceError(FrontdeskError):
+    """A folder, bucket or web address cannot be looked at now; the knowledge base stays as it was."""
+
+
+class AddressRefused(SourceError):
+    """An address that may not be asked: not allowed by the settings, or not public."""
 
 
 class VectorIndexError(FrontdeskError):

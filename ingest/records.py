@@ -68,6 +68,12 @@ class Version:
     chunks: int
     live: bool
     updated_at: datetime
+    attempts: int = 0
+    # How far the stage has come, in its own units, and when that was last said.
+    done: int = 0
+    total: int = 0
+    heartbeat_at: datetime | None = None
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,11 @@ def version_of(row: VersionRow, doc: DocumentRow) -> Version:
         chunks=row.chunks,
         live=doc.live_version_id == row.id,
         updated_at=row.updated_at,
+        attempts=row.attempts,
+        done=row.done,
+        total=row.total,
+        heartbeat_at=row.heartbeat_at,
+        cancelled=row.cancelled,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +38,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest_socket.disable_socket(allow_unix_socket=True)
     else:
         pytest_socket.socket_allow_hosts(LOOPBACK + ([QDRANT_HOST] if QDRANT_HOST else []), allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's test runner leaves its script as ``__main__``; a process spawned by a later test would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(autouse=True)

@@ -110,8 +110,13 @@ class MemoryIndex:
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         yield from (Hit(point.id, 0.0, point.payload) for point in self._of(knowledge_base, version, generation))
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
-        return Counter(writing_of(point.payload) for point in self._spaces.get(knowledge_base, {}).values())
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
+        points = self._spaces.get(knowledge_base, {}).values()
+        return Counter(writing_of(point.payload) for point in points if point.payload["live"] or not live)
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        points = self._of(knowledge_base, version, generation)
+        return {p.payload["embed_hash"]: p.dense for p in points if p.dense is not None and "embed_hash" in p.payload}
 
     def optimize(self, knowledge_base: str) -> None:
         pass

@@ -108,8 +108,15 @@ class VectorIndex(Protocol):
         """All points of one writing of a version, in no particular order, score 0."""
         ...
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
-        """Number of points of each (version, generation), hidden ones included."""
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation).
+
+        live: only those that queries may see; else hidden ones are included.
+        """
+        ...
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, shape (size,), by what they were made of (``embed_hash``)."""
         ...
 
     def optimize(self, knowledge_base: str) -> None:

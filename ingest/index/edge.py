@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import qdrant_edge as edge
 
 from ingest.embed import Vectors
@@ -159,9 +160,10 @@ class EdgeIndex:
             if offset is None:
                 return
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
         """Number of points of each (version, generation)."""
         found: Counter[tuple[str, int]] = Counter()
+        wanted = edge.Filter(must=[_equals("live", 1)]) if live else None
         offset = None
         while True:
             with self._shard(knowledge_base) as shard:
@@ -169,9 +171,34 @@ class EdgeIndex:
                     return found
                 fields = edge.PayloadSelector.Include(["version", "generation"])
                 page, offset = shard.scroll(
-                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE * 8, with_payload=fields)
+                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE * 8, filter=wanted, with_payload=fields)
                 )
             found.update(writing_of(record.payload or {}) for record in page)
+            if offset is None:
+                return found
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, by what they were made of."""
+        found: dict[str, Vectors] = {}
+        wanted, offset = _writing(version, generation), None
+        while True:
+            with self._shard(knowledge_base) as shard:
+                if shard is None:
+                    return found
+                page, offset = shard.scroll(
+                    edge.ScrollRequest(
+                        offset=offset,
+                        limit=_SCROLL_PAGE,
+                        filter=wanted,
+                        with_payload=edge.PayloadSelector.Include(["embed_hash"]),
+                        with_vector=[DENSE],
+                    )
+                )
+            for record in page:
+                dense = record.vector.get(DENSE) if isinstance(record.vector, dict) else None
+                made_of = (record.payload or {}).get("embed_hash")
+                if made_of and dense is not None:
+                    found[made_of] = np.asarray(dense, dtype=np.float32)
             if offset is None:
                 return found
 

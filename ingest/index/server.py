@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ingest.embed import Vectors
 from ingest.errors import IndexUnavailable
 from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
@@ -156,21 +158,45 @@ class ServerIndex:
             if offset is None:
                 return
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
         """Number of points of each (version, generation)."""
         self._ensure()
         found: Counter[tuple[str, int]] = Counter()
+        wanted = _writing(knowledge_base, None, None, live=live)
         offset = None
         while True:
             with _translated():
                 page, offset = self._client.scroll(
                     self._collection,
-                    scroll_filter=_writing(knowledge_base, None, None),
+                    scroll_filter=wanted,
                     limit=_PAGE * 8,
                     offset=offset,
                     with_payload=["version", "generation"],
                 )
             found.update(writing_of(record.payload or {}) for record in page)
+            if offset is None:
+                return found
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, by what they were made of."""
+        self._ensure()
+        found: dict[str, Vectors] = {}
+        offset = None
+        while True:
+            with _translated():
+                page, offset = self._client.scroll(
+                    self._collection,
+                    scroll_filter=_writing(knowledge_base, version, generation),
+                    limit=_PAGE,
+                    offset=offset,
+                    with_payload=["embed_hash"],
+                    with_vectors=[DENSE],
+                )
+            for record in page:
+                made_of = (record.payload or {}).get("embed_hash")
+                dense = record.vector.get(DENSE) if isinstance(record.vector, dict) else None
+                if made_of and dense is not None:
+                    found[made_of] = np.asarray(dense, dtype=np.float32)
             if offset is None:
                 return found
 
@@ -213,10 +239,12 @@ def _equals(key: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchValue(value=value))
 
 
-def _writing(knowledge_base: str, version: str | None, generation: int | None) -> models.Filter:
+def _writing(knowledge_base: str, version: str | None, generation: int | None, *, live: bool = False) -> models.Filter:
     from qdrant_client import models
 
     must: list[models.Condition] = [_equals("kb", knowledge_base)]
+    if live:
+        must.append(_equals("live", 1))
     if version is not None and generation is not None:
         must += [_equals("version", version), _equals("generation", generation)]
     return models.Filter(must=must)

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
 from ingest.errors import DataFolderBusy, IndexUnavailable
-from ingest.index.base import Hit, Point, VectorIndex, chunk_id
+from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS, Hit, Point, VectorIndex, chunk_id
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
 from ingest.schema import PUBLIC, Principal
@@ -181,6 +182,26 @@ def test_set_live_shows_one_writing_only(index: VectorIndex) -> None:
     index.set_live("kb", "v", 2)
     assert texts(dense(index, "door")) == texts(sparse(index, "door")) == ["door two"]
     assert index.count("kb") == 3
+
+
+def test_writings_that_queries_may_see(index: VectorIndex) -> None:
+    two_writings(index)
+    assert index.writings("kb", live=True) == Counter()
+    index.set_live("kb", "v", 2)
+    assert index.writings("kb", live=True) == Counter({("v", 2): 1})
+    assert sum(index.writings("kb").values()) == 3
+
+
+def test_vectors_come_back_by_what_they_were_made_of(index: VectorIndex) -> None:
+    assert index.vectors("kb", "v", 1) == {}
+    index.upsert("kb", [point("door", embed_hash="d"), point("gate", ordinal=1, embed_hash="g")])
+    index.upsert("kb", [point("wall", ordinal=2, embed_hash="w", without_dense=True), point("old", ordinal=3)])
+    index.upsert("kb", [point("other", "w", embed_hash="o")])
+    found = index.vectors("kb", "v", 1)
+    assert set(found) == {"d", "g"}
+    for name, text in (("d", "door"), ("g", "gate")):
+        assert found[name].dtype == np.float32
+        assert np.allclose(found[name], EMBEDDER.embed_query(text), atol=1e-6)
 
 
 def test_delete_touches_one_writing_only(index: VectorIndex) -> None:
@@ -472,7 +493,7 @@ def test_the_tenant_index_stands_before_the_first_upload(wire: Wire) -> None:
     paths = [(method, path.rsplit("/", 1)[-1]) for method, path, _ in wire.requests]
     created, first_upload = paths.index(("PUT", "index")), paths.index(("PUT", "points"))
     assert created < first_upload
-    assert paths.count(("PUT", "index")) == 9  # made once, not at each call
+    assert paths.count(("PUT", "index")) == 1 + len(KEYWORD_FIELDS) + len(INTEGER_FIELDS)  # made once, not at each call
 
     fields = {body["field_name"]: body["field_schema"] for body in wire.bodies("PUT", "/index")}
     assert wire.bodies("PUT", "/index")[0] == {

@@ -1,5 +1,7 @@
 """Ingestion that is curated: what admins say of documents, progress of work, edits, sources, near-duplicates."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,23 +14,25 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns and tables."""
     no, yes = sa.false(), sa.true()
-    for column in (
+    columns: tuple[sa.Column[Any], ...] = (
         sa.Column("enabled", sa.Boolean, nullable=False, server_default=yes),
         sa.Column("valid_from", sa.DateTime(timezone=True)),
         sa.Column("valid_until", sa.DateTime(timezone=True)),
         sa.Column("tags", sa.Text, nullable=False, server_default="[]"),
         sa.Column("source", sa.String(2000), nullable=False, server_default=""),
         sa.Column("parent_id", sa.String(32)),
-    ):
+    )
+    for column in columns:
         op.add_column("documents", column)
     op.create_index("ix_documents_parent_id", "documents", ["parent_id"])
-    for column in (
+    columns = (
         sa.Column("draft", sa.Boolean, nullable=False, server_default=no),
         sa.Column("done", sa.Integer, nullable=False, server_default="0"),
         sa.Column("total", sa.Integer, nullable=False, server_default="0"),
         sa.Column("heartbeat_at", sa.DateTime(timezone=True)),
         sa.Column("cancelled", sa.Boolean, nullable=False, server_default=no),
-    ):
+    )
+    for column in columns:
         op.add_column("versions", column)
     op.create_table(
         "chunk_edits",

@@ -13,8 +13,9 @@ from ingest.database import open_database
 from ingest.errors import IndexMismatch, NotFound
 from ingest.files import FileStore
 from ingest.index.base import chunk_id
-from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload
+from ingest.pipeline import WINDOW, Ingested, Mismatch, Pipeline, Upload
 from ingest.reading import chunk_budget
+from ingest.reconcile import INTERRUPTED
 from ingest.records import KnowledgeBase, State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
@@ -103,7 +104,9 @@ def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
     (hit,) = shop.index.points(shop.kb.id, *writing)
     version = shop.catalog.document(shop.kb, "c.md").latest
     assert hit.id == chunk_id(version.id, 0)
-    assert {key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "pages", "sheet")} == {
+    assert {
+        key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "embed_hash", "pages", "sheet")
+    } == {
         "tenant": "default",
         "acl": ["public"],
         "document": "c.md",
@@ -116,6 +119,8 @@ def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
         "heading_path": ["Care", "Filter"],
         "language": "en",
         "tokens": 2,
+        "boxes": [],
+        "flags": [],
     }
 
 
@@ -270,17 +275,51 @@ def test_verify_finds_nothing_wrong(shop: Shop) -> None:
     assert shop.answers("sundays") == ["Open on Sundays."]
 
 
-def test_verify_fails_documents_that_lost_points(shop: Shop) -> None:
+def test_verify_ingests_again_what_lost_points(shop: Shop) -> None:
     shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
     shop.put("b.txt", "Open on Sundays.")
     version = shop.catalog.document(shop.kb, "a.md").latest
     shop.index.delete(shop.kb.id, version.id, version.generation)
+    assert shop.pipeline.verify(shop.kb) == [Mismatch("a.md", 2, 0, queued=True)]
+    latest = shop.catalog.document(shop.kb, "a.md").latest
+    assert (latest.state, latest.live) == (State.RECEIVED, False)
+    assert [(r.document, r.state) for r in shop.pipeline.work_off()] == [("a.md", State.READY)]
+    assert shop.pipeline.verify(shop.kb) == []
+    assert shop.texts() == ["Open on Sundays.", "one", "two"]
+
+
+def test_verify_says_what_it_cannot_ingest_again(shop: Shop) -> None:
+    shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
+    version = shop.catalog.document(shop.kb, "a.md").latest
+    shop.index.delete(shop.kb.id, version.id, version.generation)
+    shop.files.discard({version.content_hash})
     assert shop.pipeline.verify(shop.kb) == [Mismatch("a.md", 2, 0)]
     latest = shop.catalog.document(shop.kb, "a.md").latest
     assert (latest.state, latest.live, latest.reason) == (State.FAILED, False, "the index held 0 of its 2 chunks")
-    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.md"])] == [State.READY]
+
+
+def test_verify_shows_points_that_were_left_hidden(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    for point in shop.index._spaces[shop.kb.id].values():
+        point.payload["live"] = 0
+    assert shop.pipeline.verify(shop.kb) == [Mismatch("a.txt", 1, 0)]
+    assert shop.answers("sundays") == ["Open on Sundays."]
     assert shop.pipeline.verify(shop.kb) == []
-    assert shop.texts() == ["Open on Sundays.", "one", "two"]
+
+
+def test_unchanged_text_keeps_its_vectors(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = {f"Part {i}": f"Section {i} tells about thing number {i}." for i in range(20)}
+    shop.put("a.md", "\n\n".join(f"# {head}\n\n{text}" for head, text in sections.items()))
+    asked: list[str] = []
+    embed = shop.embedder.embed_documents
+    monkeypatch.setattr(shop.embedder, "embed_documents", lambda texts: asked.extend(texts) or embed(texts))
+    sections["Part 7"] = "Section 7 says something else now."
+    shop.put("a.md", "\n\n".join(f"# {head}\n\n{text}" for head, text in sections.items()))
+    assert len(asked) == 1
+    assert "something else" in asked[0]
+    assert shop.answers("Section 7 says something else now")[0] == "Section 7 says something else now."
+    assert shop.answers("Section 3 tells about thing number 3")[0] == "Section 3 tells about thing number 3."
+    assert shop.pipeline.verify(shop.kb) == []
 
 
 def test_verify_deletes_points_that_nobody_owns(shop: Shop) -> None:

@@ -1,0 +1,128 @@
+"""Catalog and index brought into agreement: after a process died, and whenever somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ingest.catalog import Catalog
+from ingest.files import FileStore
+from ingest.index.base import VectorIndex
+from ingest.records import KnowledgeBase, State, Version
+from ingest.staging import Staging
+
+UPDATED = "frontdesk was updated before its ingestion; it is ingested again"
+INTERRUPTED = "its ingestion ended the process or was interrupted several times; check the file, then ingest it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Catalog and index disagreed; ``document`` is "" for points that no live version owns.
+
+    queued: the document waits to be ingested again from its stored file.
+    """
+
+    document: str
+    expected: int
+    found: int
+    queued: bool = False
+
+
+class Reconciler:
+    """Compares and repairs.
+
+    accept: puts a stored file (knowledge base, document, content hash, size) into the queue.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        files: FileStore,
+        index: VectorIndex,
+        staging: Staging,
+        accept: Callable[[KnowledgeBase, str, str, int], object],
+        fingerprint: str,
+    ) -> None:
+        self._catalog = catalog
+        self._files = files
+        self._index = index
+        self._staging = staging
+        self._accept = accept
+        self._fingerprint = fingerprint
+
+    def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
+        """Compare catalog and index both ways and repair.
+
+        Orphan points go. A document that lost points, or whose points nobody may see, is taken out of service and
+        queued to be ingested again from its stored file; without its file it stays failed and says so.
+        """
+        # In this order: what is being written now is unfinished still, or live by the time the documents are read.
+        written = self._index.writings(kb.id)
+        visible = self._index.writings(kb.id, live=True)
+        for version in self._catalog.unfinished():
+            written.pop((version.id, version.generation), None)
+        wrong = []
+        for document in self._catalog.documents(kb):
+            for version in self._catalog.versions_of(document.id):
+                if not version.live:
+                    # Ready, waiting to be published: its points are no orphans.
+                    if version.state is State.READY:
+                        written.pop((version.id, version.generation), None)
+                    continue
+                held = written.pop((version.id, version.generation), 0)
+                if held == version.chunks and visible.get((version.id, version.generation), 0) == held:
+                    continue
+                if held == version.chunks:
+                    # All there, some hidden: a process died between index and catalog, or an engine lost the last word.
+                    self._index.set_live(kb.id, version.id, version.generation)
+                    wrong.append(
+                        Mismatch(document.name, version.chunks, visible.get((version.id, version.generation), 0))
+                    )
+                    continue
+                self._catalog.unpublish(version, f"the index held {held} of its {version.chunks} chunks")
+                stored = self._files.path(version.content_hash).is_file()
+                if stored:
+                    self._accept(kb, document.name, version.content_hash, version.size_bytes)
+                wrong.append(Mismatch(document.name, version.chunks, held, queued=stored))
+        for (version_id, generation), held in written.items():
+            self._index.delete(kb.id, version_id, generation)
+            wrong.append(Mismatch("", 0, held))
+        self.purge()
+        return wrong
+
+    def recover(self) -> list[Version]:
+        """Put back what a dead process left unfinished and finish its deletions; returns what waits now.
+
+        What was begun several times and never finished is failed: it may be what ended the process.
+        """
+        for version in self._catalog.unfinished():
+            if version.fingerprint == self._fingerprint and version.state is not State.RECEIVED:
+                if not self._catalog.requeue(version):
+                    self._catalog.fail(version, INTERRUPTED)
+                self._staging.drop(version)
+        self.settle()
+        return self._catalog.unfinished()
+
+    def settle(self) -> None:
+        """Finish deletions, forget what nobody needs, and bring versions of an earlier pipeline up to date.
+
+        Leaves alone what durable workflows will go on with by themselves.
+        """
+        for version in self._catalog.unfinished():
+            if version.fingerprint != self._fingerprint:
+                # Received before an update of parser or embedder: the same bytes, under the pipeline of today.
+                self._catalog.fail(version, UPDATED)
+                kb = self._catalog.knowledge_base_by_id(version.knowledge_base_id)
+                self._accept(kb, version.document, version.content_hash, version.size_bytes)
+        self.purge()
+        self._staging.keep_only(self._catalog.unfinished())
+        self._files.keep_only(self._catalog.content_hashes())
+
+    def purge(self) -> None:
+        """Delete from the index what the catalog has put on the purge list."""
+        for purge in self._catalog.purges():
+            if purge.version_id:
+                self._index.delete(purge.knowledge_base_id, purge.version_id, purge.generation)
+            else:
+                self._index.drop(purge.knowledge_base_id)
+            self._catalog.purged(purge)
