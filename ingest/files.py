@@ -48,7 +48,7 @@ class FileStore:
                     writer.write(block)
                 writer.flush()
                 os.fsync(writer.fileno())
-            except OSError:
+            except BaseException:
                 Path(writer.name).unlink(missing_ok=True)
                 raise
         target = self.path(digest.hexdigest())
