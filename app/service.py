@@ -14,7 +14,7 @@ from app.conversations import Conversations
 from app.errors import UsageError
 from app.health import Checkup
 from app.idempotency import IdempotencyKeys
-from app.ingestion import Ingestor
+from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
 from app.workspace import Settings, Workspace, open_workspace
@@ -100,7 +100,15 @@ def _assemble(workspace: Workspace) -> Service:
     if default not in {kb.name for kb in workspace.catalog.knowledge_bases()}:
         # A page that cannot upload before somebody knows what a knowledge base is has lost a newcomer.
         workspace.catalog.create_knowledge_base(default)
-    ingestor = Ingestor(workspace.catalog, workspace.pipeline, workspace.worker, metrics.ingested)
+    ingest = workspace.settings.ingest
+    ingestor = Ingestor(
+        workspace.catalog,
+        workspace.pipeline,
+        workspace.worker,
+        metrics.ingested,
+        home=ingest.home,
+        database_url=workflow_database(ingest.sqlalchemy_url),
+    )
     metrics.waiting.set_function(lambda: workspace.catalog.count_waiting())
     metrics.generating.set_function(lambda: workspace.packaged.queued)
     checkup = Checkup(workspace, ingestor)

@@ -109,8 +109,10 @@ class Workspace:
         if self._beside:
             embedder = WorkerEmbedder(self.embedder, self.worker)
             pipeline = Pipeline(*parts, embedder, self.sparse, tokens, read=self.worker.read)
-        else:
-            pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens)
+            # What was begun goes on by itself, as durable workflows.
+            pipeline.reconciler.settle()
+            return pipeline
+        pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens)
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline

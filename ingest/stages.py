@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cachetools import LRUCache
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingest.catalog import Catalog
 from ingest.embed import Embedder, Vectors
-from ingest.errors import Cancelled, FrontdeskError
+from ingest.errors import FrontdeskError, IndexUnavailable
 from ingest.files import FileStore
 from ingest.index.base import Point, VectorIndex, chunk_id
 from ingest.reading import Read, Reader
@@ -238,15 +239,21 @@ class Stages:
         return Point(chunk_id(version.id, chunk.ordinal), sparse, payload, dense)
 
 
-def permanent(exc: BaseException) -> str:
-    """The reason of a failure that trying again cannot mend; "" for what may pass."""
+def may_pass(exc: BaseException) -> bool:
+    """Whether a failure may mend itself: a database or an index that is away, and not a full disk."""
+    passing = (IndexUnavailable, OperationalError, InterfaceError, ConnectionError, TimeoutError)
+    return isinstance(exc, passing) and full(exc) is None
+
+
+def reason_of(exc: Exception) -> str:
+    """A failure in words for a person."""
     if (disk := full(exc)) is not None:
         return str(disk)
-    from ingest.errors import IndexMismatch, ParseError
-
-    if isinstance(exc, (ParseError, Cancelled, IndexMismatch)) or type(exc) is FrontdeskError:
+    if isinstance(exc, FrontdeskError):
         return str(exc)
-    return ""
+    if isinstance(exc, FileNotFoundError):
+        return "its stored file is not there any more; upload it again"
+    return f"it could not be ingested ({type(exc).__name__}: {exc}); process it again"
 
 
 def _name_of(text: str) -> str:

@@ -26,7 +26,8 @@ from app.api.models import (
     UploadedDocument,
     VersionBody,
 )
-from app.errors import TooLarge, UsageError
+from app.errors import Conflict, TooLarge, UsageError
+from app.ingestion import Progress
 from app.received import IncomingFile, Receiver, accept
 from app.service import Service
 from ingest.errors import NotFound
@@ -161,6 +162,16 @@ async def reprocess_document(document_id: Text, service: ServiceOf, principal: A
     return _body(service, document)
 
 
+@router.post("/documents/{document_id}/cancel", status_code=202)
+async def cancel_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentBody:
+    """End a document's ingestion; it becomes failed, and what was live before stays live."""
+    _, document = await _find(service, document_id, principal)
+    if not await asyncio.to_thread(service.ingestor.cancel, document.id):
+        raise Conflict(f"{document.name!r} is not being ingested; there is nothing to cancel")
+    _, document = await _find(service, document_id, principal)
+    return _body(service, document)
+
+
 @router.delete("/documents/{document_id}", status_code=204)
 async def delete_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> None:
     """Delete a document with its passages and its stored file."""
@@ -183,7 +194,7 @@ def _unless_gone(service: Service, kb: KnowledgeBase, name: str) -> Document | N
 def _body(service: Service, document: Document) -> DocumentBody:
     latest = document.latest
     working = latest.state in UNFINISHED and latest.state is not State.RECEIVED
-    progress = service.ingestor.progress_of(document.name) if working else None
+    progress = service.ingestor.progress_of(latest) if working else None
     return DocumentBody(
         id=document.id,
         document=document.name,
@@ -199,8 +210,14 @@ def _body(service: Service, document: Document) -> DocumentBody:
         version=latest.id,
         generation=latest.generation,
         updated_at=latest.updated_at,
-        progress=ProgressBody(stage=progress.stage, done=progress.done, total=progress.total) if progress else None,
+        progress=_progress(progress),
     )
+
+
+def _progress(progress: Progress | None) -> ProgressBody | None:
+    if progress is None:
+        return None
+    return ProgressBody(stage=progress.stage, done=progress.done, total=progress.total, stalled=progress.stalled)
 
 
 def _version(version: Version) -> VersionBody:

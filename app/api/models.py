@@ -199,11 +199,12 @@ class KnowledgeBaseList(BaseModel):
 
 
 class ProgressBody(BaseModel):
-    """How far a document has come within a stage."""
+    """How far a document has come within a stage, in pages or passages; ``stalled`` when nothing is heard of it."""
 
     stage: str
     done: int
     total: int
+    stalled: bool = False
 
 
 class DocumentBody(BaseModel):

@@ -56,7 +56,7 @@ class FakeIngestor:
     def wake(self) -> None:
         pass
 
-    def progress_of(self, document: str) -> None:
+    def progress_of(self, version: object) -> None:
         return None
 
 
