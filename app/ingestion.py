@@ -157,6 +157,7 @@ class Ingestor:
             try:
                 if not self._launched:
                     self._launch()
+                    threading.Thread(target=self._reconcile, name="reconcile", daemon=True).start()
                 self._look()
                 self._beat()
                 self._take_over()
@@ -196,6 +197,22 @@ class Ingestor:
                 DBOS.destroy()
             raise
         self._launched = True
+
+    def _reconcile(self) -> None:
+        """Compare catalog and index once after the start, beside the work; what differs is repaired and told."""
+        for kb in self._catalog.all_knowledge_bases():
+            if self._work.stop.is_set():
+                return
+            try:
+                wrong = self._pipeline.verify(kb)
+            except Exception:  # an engine that is away is waited for elsewhere
+                log.warning("catalog and index of %s could not be compared", kb.name, exc_info=True)
+                continue
+            for each in wrong:
+                what = f"document {each.document!r}" if each.document else "no document"
+                log.warning("reconciled %s: %d points of %s, %d expected", kb.name, each.found, what, each.expected)
+            if any(each.queued for each in wrong):
+                self.wake()
 
     def _look(self) -> None:
         """Give every version that waits its workflow."""

@@ -58,6 +58,11 @@ class KnowledgeBases(Transactions):
         with self._session() as session:
             return [knowledge_base_of(row) for row in session.scalars(query)]
 
+    def all_knowledge_bases(self) -> list[KnowledgeBase]:
+        """Those of every tenant, for work that is nobody's in particular."""
+        with self._session() as session:
+            return [knowledge_base_of(row) for row in session.scalars(select(KnowledgeBaseRow))]
+
     def knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
         """One knowledge base by name.
 

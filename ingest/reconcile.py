@@ -56,28 +56,27 @@ class Reconciler:
         Orphan points go. A document that lost points, or whose points nobody may see, is taken out of service and
         queued to be ingested again from its stored file; without its file it stays failed and says so.
         """
-        # In this order: what is being written now is unfinished still, or live by the time the documents are read.
         written = self._index.writings(kb.id)
         visible = self._index.writings(kb.id, live=True)
-        for version in self._catalog.unfinished():
-            written.pop((version.id, version.generation), None)
         wrong = []
         for document in self._catalog.documents(kb):
             for version in self._catalog.versions_of(document.id):
                 if not version.live:
-                    # Ready, waiting to be published: its points are no orphans.
-                    if version.state is State.READY:
-                        written.pop((version.id, version.generation), None)
                     continue
-                held = written.pop((version.id, version.generation), 0)
-                if held == version.chunks and visible.get((version.id, version.generation), 0) == held:
+                writing = (version.id, version.generation)
+                held = written.pop(writing, 0)
+                if held == version.chunks and visible[writing] == held:
+                    continue
+                # Ingestion may have gone on since the index was read: only what is still so is wrong.
+                held = self._index.count(kb.id, *writing)
+                if self._catalog.live_writing(document.id) != writing:
                     continue
                 if held == version.chunks:
-                    # All there, some hidden: a process died between index and catalog, or an engine lost the last word.
-                    self._index.set_live(kb.id, version.id, version.generation)
-                    wrong.append(
-                        Mismatch(document.name, version.chunks, visible.get((version.id, version.generation), 0))
-                    )
+                    shown = self._index.writings(kb.id, live=True)[writing]
+                    if shown != held:
+                        # A process died between index and catalog, or an engine lost its last word.
+                        self._index.set_live(kb.id, *writing)
+                        wrong.append(Mismatch(document.name, version.chunks, shown))
                     continue
                 self._catalog.unpublish(version, f"the index held {held} of its {version.chunks} chunks")
                 stored = self._files.path(version.content_hash).is_file()
@@ -85,6 +84,8 @@ class Reconciler:
                     self._accept(kb, document.name, version.content_hash, version.size_bytes)
                 wrong.append(Mismatch(document.name, version.chunks, held, queued=stored))
         for (version_id, generation), held in written.items():
+            if self._catalog.owns(kb.id, version_id, generation):
+                continue
             self._index.delete(kb.id, version_id, generation)
             wrong.append(Mismatch("", 0, held))
         self.purge()

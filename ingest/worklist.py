@@ -160,6 +160,23 @@ class WorkList(Transactions):
             doc = session.get(DocumentRow, document_id)
             return (doc.live_version_id, doc.live_generation) if doc and doc.live_version_id else None
 
+    def owns(self, knowledge_base_id: str, version_id: str, generation: int) -> bool:
+        """Whether points of a writing have an owner: it is worked on, a draft, live, or on the purge list already."""
+        purge = select(PurgeRow.id).where(
+            PurgeRow.knowledge_base_id == knowledge_base_id,
+            PurgeRow.version_id == version_id,
+            PurgeRow.generation == generation,
+        )
+        with self._session() as session:
+            row = session.get(VersionRow, version_id)
+            doc = session.get(DocumentRow, row.document_id) if row is not None else None
+            if row is None or doc is None or doc.knowledge_base_id != knowledge_base_id:
+                return session.scalar(purge) is not None
+            if (doc.live_version_id, doc.live_generation) == (version_id, generation):
+                return True
+            unpublished = row.generation == generation and (row.state in UNFINISHED or row.draft)
+            return unpublished or session.scalar(purge) is not None
+
     def children(self, document_id: str) -> list[Document]:
         """The documents whose files were found inside a document's."""
         query = (
