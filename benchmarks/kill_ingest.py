@@ -68,7 +68,7 @@ class Server:
         """Seconds until it answers."""
         own = {"FRONTDESK_HOME": str(self.home), "FRONTDESK_PORT": str(self.port)}
         # No question is asked, so the packaged model need not be made ready at each start.
-        own["FRONTDESK_ENDPOINT_URL"] = "http://127.0.0.1:9/v1"
+        own |= {"FRONTDESK_ENDPOINT_URL": "http://127.0.0.1:9/v1", "FRONTDESK_ENDPOINT_MODEL": "none"}
         if self.database:
             own["FRONTDESK_DATABASE_URL"] = self.database
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
@@ -249,6 +249,8 @@ def main() -> None:
     (folder / "home").mkdir()
     record, wrong, resumed, starts = Record(), Counter[str](), [], []
     starts.append(server.start())
+    if starts[0] < 0:
+        raise SystemExit(f"the server did not start; see {folder / 'server.log'}")
     median, longest = stage_times(server, files[:8], given.files)
     print(f"{len(files)} files; upload to ready: median {median:.1f} s, longest {longest:.1f} s", flush=True)
     for name, path in ((str(p.relative_to(given.files)), p) for p in files[:8]):
