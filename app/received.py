@@ -20,7 +20,7 @@ _LONGEST_NAME = 500
 _BLOCK = 1 << 20
 # Two uploads of one name at once would open the same generation, or the same document twice. One process owns the data
 # folder, so that a lock of the process is enough.
-_accepting = threading.Lock()
+accepting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Receiver:
 
 def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> bool:
     """Put stored bytes into the queue, one document after the other; whether they were live already."""
-    with _accepting:
+    with accepting:
         return getattr(pipeline.accept_stored(kb, name, content_hash, size), "unchanged", False)
 
 

@@ -17,6 +17,7 @@ from app.idempotency import IdempotencyKeys
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
+from app.sources import Keeper
 from app.workspace import Settings, Workspace, open_workspace
 
 # Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
@@ -35,6 +36,10 @@ class Service:
     metrics: Metrics
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    sources: Keeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Keeper(self.workspace, self.ingestor.wake)
 
     @property
     def settings(self) -> Settings:
@@ -70,6 +75,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     try:
         service = await asyncio.to_thread(_assemble, workspace)
         service.ingestor.start()
+        service.sources.start()
         await service.checkup.probe()
         if settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
@@ -82,6 +88,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)

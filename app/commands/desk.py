@@ -8,14 +8,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.rag.answer import Ask
+from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
-from ingest.errors import DataFolderBusy, NotFound
+from ingest.errors import DataFolderBusy, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import KnowledgeBase
+from ingest.sources.rows import Sources
+from ingest.sources.sync import Look
 from serving.prompts import Style
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """A normal address to bring a knowledge base in step with; None leaves what is known of it."""
+
+    address: str
+    prefix: str | None = None
+    every_s: int | None = None
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a look found (``Outcome.as_json``), the documents it received with their files, and what became of them."""
+
+    kb: str
+    outcome: dict[str, Any]
+    documents: dict[str, str]
+    results: list[Ingested]
 
 
 class Desk(Protocol):
@@ -49,6 +73,14 @@ class Desk(Protocol):
 
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with everything in it."""
+        ...
+
+    def sync(self, kb: str | None, asked: SyncRequest, report: Progress) -> Synced:
+        """Bring a knowledge base in step with a source, and its new documents to their end."""
+        ...
+
+    def remove_source(self, kb: str | None, address: str, documents: bool) -> None:
+        """Stop keeping in step with a source; with its documents deleted, where asked for."""
         ...
 
 
@@ -106,6 +138,34 @@ class LocalDesk:
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with everything in it."""
         self._workspace.pipeline.delete_knowledge_base(self._kb(name))
+
+    def sync(self, kb: str | None, asked: SyncRequest, report: Progress) -> Synced:
+        """Bring a knowledge base in step with a source, and its new documents to their end."""
+        try:
+            base = self._kb(kb)
+        except NotFound:
+            base = self._workspace.catalog.create_knowledge_base(kb or self.default_kb)
+        rows = Sources(self._workspace.engine)
+        source = rows.keep(base.id, asked.address, asked.prefix, asked.every_s)
+        try:
+            outcome = look_at(self._workspace, base, source, Look(allow_empty=asked.allow_empty, report=report))
+        except SourceError:
+            if not source.outcome and not rows.seen(source.id):
+                # An address that never worked is a slip, not a source.
+                rows.remove(source.id)
+            raise
+        results: list[Ingested] = []
+        while batch := list(self._workspace.pipeline.work_off(report)):
+            results += batch
+        return Synced(base.name, outcome.as_json(), outcome.documents, results)
+
+    def remove_source(self, kb: str | None, address: str, documents: bool) -> None:
+        """Stop keeping in step with a source; with its documents deleted, where asked for."""
+        base = self._kb(kb)
+        source = Sources(self._workspace.engine).find(base.id, address)
+        if source is None:
+            raise NotFound(f"{address} is no source of knowledge base {base.name!r} (frontdesk sync list shows them)")
+        remove(self._workspace, base, source, documents=documents)
 
 
 @contextmanager

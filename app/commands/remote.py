@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import httpx
 
+from app.commands.desk import Synced, SyncRequest
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
-from ingest.errors import FrontdeskError, NotFound
+from ingest.errors import FrontdeskError, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import UNFINISHED, State
 from serving.prompts import Style
@@ -132,6 +133,37 @@ class RemoteDesk:
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with everything in it."""
         self._call("DELETE", f"/api/knowledge-bases/{_path(name)}")
+
+    def sync(self, kb: str | None, asked: SyncRequest, report: Progress) -> Synced:
+        """Bring a knowledge base in step with a source, and its new documents to their end."""
+        name = kb or self.default_kb
+        try:
+            self._call("GET", f"/api/knowledge-bases/{_path(name)}")
+        except NotFound:
+            self._call("POST", "/api/knowledge-bases", json={"name": name})
+        base = f"/api/knowledge-bases/{_path(name)}/sources"
+        told = {"address": asked.address, "prefix": asked.prefix, "every_s": asked.every_s}
+        source = self._call("POST", base, json={key: value for key, value in told.items() if value is not None})
+        url = f"{base}/{source['id']}"
+        source = self._call("POST", f"{url}/sync", json={"allow_empty": asked.allow_empty})
+        while source["state"] != "idle":
+            report(asked.address, source["state"], 0, 0)
+            time.sleep(POLL_S)
+            source = self._call("GET", url)
+        if source["problem"]:
+            raise SourceError(source["problem"])
+        outcome: dict[str, Any] = source["outcome"]
+        documents: dict[str, str] = outcome.pop("documents")
+        waiting = {d["id"]: d for d in self._documents(name) if d["document"] in documents}
+        return Synced(name, outcome, documents, self._finished(name, waiting, report))
+
+    def remove_source(self, kb: str | None, address: str, documents: bool) -> None:
+        """Stop keeping in step with a source; with its documents deleted, where asked for."""
+        base = f"/api/knowledge-bases/{_path(kb or self.default_kb)}/sources"
+        found = next((s for s in self._call("GET", base)["sources"] if s["address"] == address), None)
+        if found is None:
+            raise NotFound(f"{address} is no source of this knowledge base (frontdesk sync list shows them)")
+        self._call("DELETE", f"{base}/{found['id']}", params={"documents": documents})
 
     def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
         """Wait until every document has come to its end."""

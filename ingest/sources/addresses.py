@@ -12,22 +12,24 @@ from ingest.sources.base import LONGEST_ADDRESS, Store
 from ingest.sources.bucket import BucketStore
 from ingest.sources.fetch import Fetcher, Limits
 from ingest.sources.folder import FolderStore, folder_address
-from ingest.sources.guard import Guard
+from ingest.sources.guard import Guard, WebAddress
 from ingest.sources.web import LIST_SUFFIX, WebStore, read_list
 
 _FILE = "file://"
 _KINDS = "a folder, s3://BUCKET/PREFIX, or https:// addresses"
 
 
-def normal_address(text: str) -> str:
+def normal_address(text: str, base: Path | None = None) -> str:
     """An address in the one form in which it is kept: paths absolute, web addresses as they are asked.
+
+    base: the folder that a relative path starts from; without one, only whole paths are taken.
 
     Raises:
         SourceError: it is none of the kinds that can be kept in step with.
     """
     text = text.strip()
     if is_web(text):
-        normal = " ".join(text.split())
+        normal = " ".join(str(WebAddress.parse(url)) for url in text.split())
     elif text.lower().startswith("s3://"):
         bucket, _, prefix = text[5:].partition("/")
         if not bucket:
@@ -37,8 +39,10 @@ def normal_address(text: str) -> str:
         normal = folder_address(_path(text))
     elif not text or "://" in text or "\x00" in text:
         raise SourceError(f"{text!r} cannot be kept in step with: name {_KINDS}")
+    elif base is None and not text.startswith("/"):
+        raise SourceError(f"{text!r}: a folder is named by its whole path, from / on")
     else:
-        normal = folder_address(Path(os.path.abspath(Path(text).expanduser())))
+        normal = folder_address(Path(os.path.normpath((base or Path("/")) / text)))
     if len(normal) > LONGEST_ADDRESS:
         raise SourceError(
             f"the address has {len(normal)} characters, {LONGEST_ADDRESS} are allowed: use a {LIST_SUFFIX} file"

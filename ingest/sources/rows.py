@@ -103,6 +103,20 @@ class Sources(Transactions):
         found = [s for s in timed if s.checked_at is None or waited[s.id] + timedelta(seconds=s.every_s) <= now]
         return sorted(found, key=lambda source: waited[source.id])
 
+    def take(self, source: Source) -> bool:
+        """Begin a look that is due; False when another process that shares the database has begun it."""
+        before = (
+            SourceRow.checked_at.is_(None) if source.checked_at is None else SourceRow.checked_at == source.checked_at
+        )
+        with self._session() as session:
+            taken = session.execute(
+                update(SourceRow)
+                .where(SourceRow.id == source.id, before)
+                .values(checked_at=datetime.now(UTC))
+                .returning(SourceRow.id)
+            )
+            return taken.first() is not None
+
     def looked(self, source_id: str, outcome: str | None, problem: str) -> None:
         """Write down what a look found; without an outcome the last one stays."""
         values = {"checked_at": datetime.now(UTC), "problem": problem}

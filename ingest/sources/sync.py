@@ -55,7 +55,7 @@ class Stopped(Exception):
 class Outcome:
     """What a look at a source found; entries are the files' paths within the source.
 
-    documents: names of the documents that were received, for whoever waits for their ingestion.
+    documents: names of the documents that were received with their files, for whoever waits for their ingestion.
     """
 
     new: list[str] = field(default_factory=list)
@@ -68,7 +68,10 @@ class Outcome:
     documents: dict[str, str] = field(default_factory=dict)
 
     def as_json(self, most: int | None = None) -> dict[str, Any]:
-        """As one JSON object; ``left_off`` counts what more than ``most`` entries of a kind had."""
+        """As one JSON object.
+
+        most: entries of a kind that are kept, for writing down; ``left_off`` counts the others, and ``documents`` is there.
+        """
         kinds: dict[str, Sequence[Any]] = {
             "new": self.new,
             "changed": self.changed,
@@ -78,6 +81,7 @@ class Outcome:
         }
         left_off = sum(max(0, len(entries) - most) for entries in kinds.values()) if most is not None else 0
         shown = {kind: list(entries[:most]) for kind, entries in kinds.items()}
+        documents = {"documents": dict(list(self.documents.items())[:most])} if most is not None else {}
         return {
             "new": shown["new"],
             "changed": shown["changed"],
@@ -86,6 +90,7 @@ class Outcome:
             "skipped": shown["skipped"],
             "failed": shown["failed"],
             "seconds": round(self.seconds, 2),
+            **documents,
             **({"left_off": left_off} if left_off else {}),
         }
 
