@@ -40,18 +40,19 @@ def parse_xlsx(path: Path, name: str) -> ParsedDocument:
                 warnings.append(f'The hidden sheet "{sheet.title}" was left out.')
                 continue
             blocks.sheet = sheet.title
-            _read_sheet(sheet, blocks)
+            read_grid(sheet.title, _grid(sheet), blocks)
         title = workbook.properties.title or ""
     finally:
         workbook.close()
     return ParsedDocument("xlsx", blocks.elements(), title, warnings=tuple(warnings))
 
 
-def _read_sheet(sheet: Any, blocks: Blocks) -> None:
-    parts = _parts(_grid(sheet))
+def read_grid(title: str, grid: Grid, blocks: Blocks) -> None:
+    """Add a sheet given as rows of cells, merged cells repeated: its name, its texts and its tables."""
+    parts = _parts(grid)
     if not parts:
         return
-    blocks.heading(sheet.title, 1)
+    blocks.heading(title, 1)
     for part in parts:
         above, table, below = split_caption(part)
         for text in above:
