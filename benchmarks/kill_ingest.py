@@ -169,7 +169,8 @@ def stage_times(server: Server, files: list[Path], root: Path) -> tuple[float, f
             client.post(f"/api/knowledge-bases/{KB}/documents", files=[("files", (name, content))]).raise_for_status()
             settle(server)
             seconds.append(time.monotonic() - begun)
-    return statistics.median(seconds), max(seconds)
+    # The first one waited for the worker to load its libraries.
+    return statistics.median(seconds[1:]), max(seconds[1:])
 
 
 def settle(server: Server) -> list[dict[str, object]]:
