@@ -18,12 +18,13 @@ from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
 from ingest.database import open_database
-from ingest.embed import Embedder, load_embedder
+from ingest.embed import Embedder, SentenceTransformerEmbedder, load_embedder
 from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
 from ingest.pipeline import Pipeline
+from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings, load_settings
 from ingest.sparse import SparseEncoder
 from serving.engines import ChatEngine, endpoint_engine, packaged_engine
@@ -68,8 +69,11 @@ class Workspace:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model; loading it takes seconds."""
-        embedder = load_embedder(self.settings.ingest)
-        return BatchingEmbedder(embedder) if self._beside else embedder
+        return BatchingEmbedder(self._model) if self._beside else self._model
+
+    @cached_property
+    def _model(self) -> SentenceTransformerEmbedder:
+        return load_embedder(self.settings.ingest)
 
     @cached_property
     def index(self) -> VectorIndex:
@@ -98,8 +102,13 @@ class Workspace:
 
     @cached_property
     def worker(self) -> Worker:
-        """The process that parses and embeds, for a program that answers meanwhile."""
-        return Worker(self.settings.ingest)
+        """The processes that parse and embed, for a program that answers meanwhile."""
+        return Worker(self.settings.ingest, self.sandbox)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """Reads files in processes of their own; the first one waits some seconds for them to start."""
+        return Sandbox(self._model.counter(), self.settings.ingest.chunk_tokens)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -112,7 +121,7 @@ class Workspace:
             # What was begun goes on by itself, as durable workflows.
             pipeline.reconciler.settle()
             return pipeline
-        pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens)
+        pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens, read=self.sandbox.read)
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline
@@ -146,6 +155,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of models, index and database."""
+        if "sandbox" in self.__dict__:
+            self.sandbox.stop()
         if "packaged" in self.__dict__:
             self.packaged.close()
         if "index" in self.__dict__:

@@ -15,6 +15,7 @@ from ingest.errors import CANCELLED, Cancelled, NoText
 from ingest.parse import PARSER_VERSION, PageProgress, parse
 from ingest.schema import Attachment, Chunk
 from ingest.sparse import SPARSE_VERSION
+from ingest.tokens import CountsTokens
 
 
 def title_of_name(name: str) -> str:
@@ -30,7 +31,7 @@ def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def chunk_budget(embedder: Embedder, chunk_tokens: int) -> int:
+def chunk_budget(embedder: CountsTokens, chunk_tokens: int) -> int:
     """Tokens a chunk may have: the setting, and no more than the model reads (two are its own marks)."""
     return min(chunk_tokens, embedder.max_tokens) - 2
 
@@ -81,7 +82,7 @@ def read_document(
     name: str,
     given_title: str,
     *,
-    embedder: Embedder,
+    embedder: CountsTokens,
     chunk_tokens: int,
     scratch: Path | None = None,
     depth: int = 0,
