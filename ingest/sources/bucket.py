@@ -61,8 +61,6 @@ class BucketStore:
             SourceError: the bucket does not exist, may not be listed, or does not answer.
         """
         try:
-            # Asked by itself: an unknown bucket must not look like an empty one.
-            self._files.ls(self._place.split("/")[0], refresh=True)
             objects = self._files.find(self._place, detail=True)
         except Exception as exc:
             raise SourceError(f"the bucket at s3://{self._place} cannot be listed: {_said(exc)}") from exc

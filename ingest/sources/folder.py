@@ -62,7 +62,10 @@ class FolderStore:
                 return
             status = path.stat()
         except OSError as exc:
-            listing.unread.append(Note(relative, f"it cannot be read ({exc.strerror})"))
+            if path.is_symlink():
+                listing.skipped.append(Note(relative, "a link that leads nowhere"))
+            else:
+                listing.unread.append(Note(relative, f"it cannot be read ({exc.strerror})"))
             return
         if not stat.S_ISREG(status.st_mode):
             listing.skipped.append(Note(relative, "not a file"))
