@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import NotFound
@@ -254,18 +255,28 @@ class Catalog(KnowledgeBases, WorkList):
             return [version_of(row, doc) for row in session.scalars(query)]
 
     def delete_document(self, knowledge_base: KnowledgeBase, name: str) -> Document:
-        """Forget a document with all its versions; its points go on the purge list.
+        """Forget a document with all its versions, and those found inside it; their points go on the purge list.
 
         Raises:
             NotFound: the knowledge base has none of that name.
         """
         found = self.document(knowledge_base, name)
         with self._session() as session:
-            doc = session.get_one(DocumentRow, found.id)
-            for row in session.scalars(select(VersionRow).where(VersionRow.document_id == doc.id)):
-                for generation in {row.generation, doc.live_generation if row.id == doc.live_version_id else 0} - {0}:
-                    session.add(PurgeRow(knowledge_base_id=knowledge_base.id, version_id=row.id, generation=generation))
-                session.delete(row)
-            session.flush()
-            session.delete(doc)
+            family = [found.id]
+            for parent in family:
+                family += session.scalars(select(DocumentRow.id).where(DocumentRow.parent_id == parent))
+            for document_id in reversed(family):
+                doc = session.get(DocumentRow, document_id)
+                if doc is not None:
+                    self._forget(session, doc)
         return found
+
+    @staticmethod
+    def _forget(session: Session, doc: DocumentRow) -> None:
+        for row in session.scalars(select(VersionRow).where(VersionRow.document_id == doc.id)):
+            for generation in {row.generation, doc.live_generation if row.id == doc.live_version_id else 0} - {0}:
+                session.add(PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=row.id, generation=generation))
+            session.delete(row)
+        session.flush()
+        session.delete(doc)
+        session.flush()

@@ -177,9 +177,11 @@ class Stages:
             if child is not None:
                 children.append(child)
         names = {f"{version.document}/{attachment.name}" for attachment in found}
-        for child_document in self._catalog.children(version.document_id):
-            if child_document.name not in names:
-                self._catalog.delete_document(kb, child_document.name)
+        gone = [child for child in self._catalog.children(version.document_id) if child.name not in names]
+        for child_document in gone:
+            hashes = {v.content_hash for v in self._catalog.versions_of(child_document.id)}
+            self._catalog.delete_document(kb, child_document.name)
+            self.discard_unneeded(hashes)
         return children
 
     def fail(self, version: Version, reason: str) -> Ingested:
