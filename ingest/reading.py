@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ingest import cleaning
 from ingest.chunk import CHUNKER_VERSION, chunk_document
+from ingest.cleaning import CLEANING_VERSION
 from ingest.embed import Embedder
 from ingest.errors import CANCELLED, Cancelled, NoText
 from ingest.parse import PARSER_VERSION, PageProgress, parse
@@ -27,7 +29,8 @@ def title_of_name(name: str) -> str:
 def pipeline_fingerprint(embedder: Embedder, chunk_tokens: int) -> str:
     """Hash of everything that decides what a document's points look like."""
     budget = chunk_budget(embedder, chunk_tokens)
-    parts = (PARSER_VERSION, CHUNKER_VERSION, SPARSE_VERSION, embedder.name, str(embedder.size), str(budget))
+    versions = (PARSER_VERSION, CHUNKER_VERSION, CLEANING_VERSION, SPARSE_VERSION)
+    parts = (*versions, embedder.name, str(embedder.size), str(budget))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -102,9 +105,11 @@ def read_document(
         if progress is not None:
             progress(done, total)
 
-    document = parse(path, name=name, scratch=scratch, depth=depth, progress=report)
+    document, warnings = cleaning.clean(parse(path, name=name, scratch=scratch, depth=depth, progress=report))
     title = given_title or document.title or title_of_name(name)
     chunks = chunk_document(document, title, chunk_budget(embedder, chunk_tokens), embedder.count_tokens)
     if not chunks and not document.attachments:
         raise NoText(f"{name} holds no text")
-    return Read(title, document.format, document.page_count, document.warnings, chunks, document.attachments)
+    chunks = cleaning.flag(document, chunks)
+    warnings = (*document.warnings, *warnings, *cleaning.warnings_of(chunks))
+    return Read(title, document.format, document.page_count, warnings, chunks, document.attachments)
