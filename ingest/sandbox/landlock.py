@@ -28,6 +28,7 @@ _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_RE
 _FOR_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _BIND_AND_CONNECT_TCP = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
+SOCKETS = Path("/tmp")  # noqa: S108 - LibreOffice looks nowhere else
 
 
 def restrict_files(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path], *, programs: bool) -> int:
@@ -36,7 +37,7 @@ def restrict_files(read: Iterable[Path], write: Iterable[Path], devices: Iterabl
     read:     files and folders that may be read, with all below.
     write:    folders in which plain files and folders may be made as well.
     devices:  files that may be read and written.
-    programs: programs below ``read`` may be started, and make Unix sockets below ``write``.
+    programs: programs below ``read`` may be started, and make Unix sockets in SOCKETS: LibreOffice wants one.
 
     Returns:
         The version of Landlock that holds now; 0: none, and nothing is restricted.
@@ -57,7 +58,9 @@ def restrict_files(read: Iterable[Path], write: Iterable[Path], devices: Iterabl
     try:
         for paths, wanted in (
             (read, _READ | (_EXECUTE if programs else 0)),
-            (write, _WRITE | (_MAKE_SOCK if programs else 0)),
+            (write, _WRITE),
+            # It removes its own again before it starts a second time; others' files are kept by the sticky bit.
+            ([SOCKETS] if programs else [], _MAKE_SOCK | _REMOVE_FILE),
             (devices, _READ_FILE | _WRITE_FILE),
         ):
             for path in paths:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import socket
 import sys
+from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _FIELDS = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
@@ -47,3 +49,14 @@ def prefer_for_killing() -> None:
     """When the machine runs out of memory, the kernel shall take this process before all others."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def remove_dead_sockets(folder: Path) -> None:
+    """Delete the sockets that programs of LibreOffice have left behind: those at which nobody waits any more."""
+    for path in folder.glob("OSL_PIPE_*"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if path.is_socket() and path.lstat().st_uid == os.getuid():
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()

@@ -16,6 +16,7 @@ import sys
 
 # Calls refused to every reader: (x86-64, ARM64). Numbers from the kernel's unistd headers.
 _REFUSED = {
+    "connect": (42, 203),
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -79,7 +80,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 def filter_calls(*, helpers: bool) -> bool:
     """Refuse this process, and all it starts, what no parser needs; False where the machine has no such filters.
 
-    helpers: programs may be started, and talk to each other over Unix sockets.
+    helpers: programs may be started, and wait at Unix sockets, as LibreOffice does; none may connect to one.
     """
     machine = platform.machine()
     if sys.platform != "linux" or machine not in _ARCHITECTURES:

@@ -39,7 +39,7 @@ _CAPABILITIES_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _READABLE = (
     "/usr", "/lib", "/lib64", "/bin", "/opt", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/mime.types",
-    "/etc/libreoffice", "/etc/passwd", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system",
+    "/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/etc/passwd", "/etc/nsswitch.conf", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system",
     "/sys/fs/cgroup",
 )  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")

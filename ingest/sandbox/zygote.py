@@ -24,7 +24,8 @@ from typing import Any
 
 from ingest.limits import SandboxLimits
 from ingest.sandbox.child import load_parsers, read_and_answer, walls_here, wants_helpers
-from ingest.sandbox.processes import memory_of, tree_of
+from ingest.sandbox.landlock import SOCKETS
+from ingest.sandbox.processes import memory_of, remove_dead_sockets, tree_of
 from ingest.sandbox.walls import end_with_parent, leave_network
 from ingest.tokens import TokenCounter
 
@@ -151,11 +152,17 @@ class Zygote:
             _, status, used = os.wait4(found.si_pid, 0)
             if child is not None:
                 self._tell(child, status, used.ru_maxrss * 1024, used.ru_utime + used.ru_stime)
-            if not any(other.helpers for other in self._children.values()):
-                # What a helper left behind came to us as its nearest ancestor.
-                for orphan in set(tree_of(os.getpid())) - {os.getpid(), *self._children}:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(orphan, signal.SIGKILL)
+            if child is not None and child.helpers:
+                self._clear_up()
+
+    def _clear_up(self) -> None:
+        """End what a helper left behind: it came to us as its nearest ancestor."""
+        if any(child.helpers for child in self._children.values()):
+            return
+        for orphan in set(tree_of(os.getpid())) - {os.getpid(), *self._children}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+        remove_dead_sockets(SOCKETS)
 
     def _tell(self, child: _Child, status: int, resident: int, seconds: float) -> None:
         end = {
