@@ -21,7 +21,7 @@ from ingest.parse.archive import LIMITS, ArchiveLimits
 from ingest.parse.encodings import decode
 from ingest.parse.mail import Mail, MailFile, date_text, header_text, read_message, to_document
 from ingest.parse.rtf import read_rtf
-from ingest.parse.rtf_reader import Paragraph, Row
+from ingest.parse.rtf_model import Paragraph, Row
 from ingest.schema import ParsedDocument
 
 _CLASS, _SUBJECT, _SUBMITTED, _DELIVERED, _HEADERS = 0x001A, 0x0037, 0x0039, 0x0E06, 0x007D

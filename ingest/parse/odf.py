@@ -100,12 +100,29 @@ def _open(path: Path, name: str, kind: str) -> _Package:
         content = parse_xml(read_part(archive, "content.xml", name), name)
         styles = parse_xml(read_part(archive, "styles.xml", name), name) if "styles.xml" in names else None
         meta = parse_xml(read_part(archive, "meta.xml", name), name) if "meta.xml" in names else None
+        formulas = _formulas(archive, name)
     body = content.find(f"{OFFICE}body/{OFFICE}{kind}")
     if body is None:
         raise DamagedFile(f"{name}: the file holds no {kind}; open it and save it again.")
     title = meta.find(".//{http://purl.org/dc/elements/1.1/}title") if meta is not None else None
     masters = None if styles is None else styles.find(f"{OFFICE}master-styles")
-    return _Package(body, Styles(content, styles), masters, "" if title is None else "".join(title.itertext()))
+    return _Package(
+        body, Styles(content, styles, formulas=formulas), masters, "" if title is None else "".join(title.itertext())
+    )
+
+
+def _formulas(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
+    """The letters of embedded formulas by their folder."""
+    found = {}
+    for part in archive.namelist():
+        folder, slash, file = part.rpartition("/")
+        if slash and file == "content.xml":
+            root = parse_xml(read_part(archive, part, name), name)
+            if local(root) == "math":
+                for note in list(root.iter("{*}annotation")):
+                    note.clear()
+                found[folder] = "".join("".join(root.itertext()).split())
+    return found
 
 
 def _running_texts(masters: Any) -> list[str]:

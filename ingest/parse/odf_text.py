@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.parse.blocks import Blocks
@@ -12,6 +12,7 @@ from ingest.parse.tables import MOST_SPAN, Grid, fill_spans, read_table
 _NS = "{urn:oasis:names:tc:opendocument:xmlns:"
 OFFICE, STYLE, TEXT = f"{_NS}office:1.0}}", f"{_NS}style:1.0}}", f"{_NS}text:1.0}}"
 TABLE, DRAW, PRESENTATION = f"{_NS}table:1.0}}", f"{_NS}drawing:1.0}}", f"{_NS}presentation:1.0}}"
+_XLINK = "{http://www.w3.org/1999/xlink}"
 # fmt: off
 _SKIPPED = frozenset((
     "tracked-changes", "table-of-content", "illustration-index", "table-index", "object-index", "user-index",
@@ -22,6 +23,7 @@ _SKIPPED = frozenset((
 _HEADING_STYLE = re.compile(r"(?:heading|überschrift|titre|标题|標題)[ _]*(\d)\b", re.I)
 _CODE_STYLE = re.compile(r"preformatted|source[ _]?(?:text|code)|\bcode\b", re.I)
 _WHITE = re.compile(r"[ \t\r\n]+")
+_OUTLINE = "\0outline"
 _DEEPEST_STYLE_CHAIN = 20
 _MOST_REPEATED_ROWS = 1000
 _MOST_ROWS = 500_000
@@ -33,17 +35,21 @@ def local(element: Any) -> str:
     return str(element.tag).rsplit("}", 1)[-1]
 
 
-def inline(paragraph: Any) -> str:
-    """The text of a paragraph; notes follow in brackets where they are referred to, frames are left to their turn."""
+def inline(paragraph: Any, formulas: Mapping[str, str] | None = None) -> str:
+    """The text of a paragraph; notes follow in brackets where they are referred to, frames are left to their turn.
+
+    formulas: what the embedded objects that are formulas say, by their folder in the package.
+    """
     parts: list[str] = []
-    _collect(paragraph, parts)
+    _collect(paragraph, parts, formulas or {})
     return "".join(parts).strip()
 
 
 class Styles:
     """What style names stand for, over content.xml and styles.xml."""
 
-    def __init__(self, *roots: Any) -> None:
+    def __init__(self, *roots: Any, formulas: Mapping[str, str] | None = None) -> None:
+        self.formulas = formulas or {}
         self._styles: dict[str, Any] = {}
         self._lists: dict[str, Any] = {}
         for root in roots:
@@ -53,6 +59,8 @@ class Styles:
                 self._styles.setdefault(style.get(f"{STYLE}name"), style)
             for style in root.iter(f"{TEXT}list-style"):
                 self._lists.setdefault(style.get(f"{STYLE}name"), style)
+            for style in root.iter(f"{TEXT}outline-style"):
+                self._lists.setdefault(_OUTLINE, style)
 
     def names(self, name: str | None) -> Iterator[tuple[str, Any]]:
         """(display name, style) of a style and those it builds on."""
@@ -83,13 +91,18 @@ class Styles:
         """Whether a paragraph's style is one of code."""
         return any(_CODE_STYLE.search(shown) for shown, _ in self.names(name))
 
-    def number_format(self, list_style: str | None, depth: int) -> tuple[str, int] | None:
-        """(format "1", "a", "A", "i" or "I"; first number) of a numbered level; None for bullets."""
+    def numbering(self, list_style: str | None, depth: int) -> tuple[str, str, int, int] | None:
+        """(format "1", "a", "A", "i" or "I"; suffix; first number; levels shown) of a numbered level; None for bullets."""
         style = self._lists.get(list_style or "")
         for level in style if style is not None else ():
-            if level.get(f"{TEXT}level") == str(depth + 1) and local(level) == "list-level-style-number":
-                start = level.get(f"{TEXT}start-value", "1")
-                return (level.get(f"{STYLE}num-format") or "1"), int(start) if start.isdecimal() else 1
+            if level.get(f"{TEXT}level") == str(depth + 1) and level.get(f"{STYLE}num-format"):
+                start, shown = level.get(f"{TEXT}start-value", "1"), level.get(f"{TEXT}display-levels", "1")
+                return (
+                    level.get(f"{STYLE}num-format"),
+                    level.get(f"{STYLE}num-suffix") or "",
+                    int(start) if start.isdecimal() else 1,
+                    int(shown) if shown.isdecimal() else 1,
+                )
         return None
 
     def is_hidden_table(self, name: str | None) -> bool:
@@ -104,6 +117,8 @@ class TextReader:
     def __init__(self, blocks: Blocks, styles: Styles) -> None:
         self._blocks = blocks
         self._styles = styles
+        # How far each style of lists has counted, a number a level.
+        self._counts: dict[str, list[int]] = {}
 
     def read(self, container: Any) -> None:
         """All blocks in an element."""
@@ -125,18 +140,38 @@ class TextReader:
         else:
             self.read(element)
 
-    def _paragraph(self, element: Any, name: str) -> None:
+    def _paragraph(self, element: Any, name: str, number: str = "") -> None:
         style = element.get(f"{TEXT}style-name")
         own = element.get(f"{TEXT}outline-level", "1") if name == "h" else ""
         level = int(own) if own.isdecimal() else self._styles.heading_level(style)
-        text = inline(element)
+        text = inline(element, self._styles.formulas)
         if level and text:
-            self._blocks.heading(text, level)
+            if name == "h" and not number and element.get(f"{TEXT}is-list-header") != "true":
+                number = self._number(_OUTLINE, level - 1)
+            self._blocks.heading(f"{number} {text}" if number else text, level)
         elif self._styles.is_code(style):
             self._blocks.code_line(text)
         else:
             self._blocks.paragraph(text)
         self._frames(element)
+
+    def _number(self, style: str | None, depth: int, start: int | None = None) -> str:
+        """The next number of a level, "2.3." where levels above are shown; "" for bullets."""
+        numbered = self._styles.numbering(style, depth)
+        if numbered is None:
+            return ""
+        kind, suffix, _, shown = numbered
+        counts = self._counts.setdefault(style or "", [])
+        del counts[depth + 1 :]
+        while len(counts) <= depth:
+            above = self._styles.numbering(style, len(counts))
+            counts.append((above[2] if above else 1) - (len(counts) == depth))
+        counts[depth] = start if start is not None else counts[depth] + 1
+        parts = []
+        for level in range(max(depth - shown + 1, 0), depth + 1):
+            of_level = self._styles.numbering(style, level)
+            parts.append(_numeral(counts[level], of_level[0] if of_level else kind))
+        return ".".join(parts) + suffix
 
     def _frames(self, paragraph: Any) -> None:
         """Text boxes and shapes anchored in a paragraph, after it."""
@@ -148,52 +183,56 @@ class TextReader:
 
     def _list(self, element: Any, depth: int, style: str | None) -> None:
         style = element.get(f"{TEXT}style-name") or style
-        numbered = self._styles.number_format(style, depth)
-        number = (numbered[1] if numbered else 1) - 1
+        goes_on = element.get(f"{TEXT}continue-numbering") == "true" or element.get(f"{TEXT}continue-list")
+        if depth == 0 and not goes_on:
+            self._counts.pop(style or "", None)
         for item in element:
-            if local(item) not in ("list-item", "list-header"):
-                continue
-            start = item.get(f"{TEXT}start-value", "")
-            number = int(start) if start.isdecimal() else number + 1
-            mark = f"{_numeral(number, numbered[0])}." if numbered else "-"
-            self._item(item, mark, depth, style)
+            if local(item) in ("list-item", "list-header"):
+                self._item(item, min(depth, 8), style)
 
-    def _item(self, item: Any, mark: str, depth: int, style: str | None) -> None:
+    def _item(self, item: Any, depth: int, style: str | None) -> None:
         begun = False
+        start = item.get(f"{TEXT}start-value", "")
         for child in item:
             name = local(child)
             if name == "list":
                 self._list(child, depth + 1, style)
-            elif name == "h":
-                self._paragraph(child, name)
-            elif name == "p" and (text := inline(child)):
-                if begun:
+            elif name in ("p", "h") and (text := inline(child, self._styles.formulas)):
+                is_heading = name == "h" or self._styles.heading_level(child.get(f"{TEXT}style-name"))
+                # An item that only holds a deeper list has no number of its own.
+                number = "" if begun else self._number(style, depth, int(start) if start.isdecimal() else None)
+                if is_heading:
+                    self._paragraph(child, name, number)
+                elif begun:
                     self._blocks.continue_item(text)
                 else:
-                    self._blocks.item(text, mark, min(depth, 8))
+                    self._blocks.item(text, _list_mark(number), depth)
                 begun = True
-                self._frames(child)
-            elif name not in ("p", *_SKIPPED):
+                if not is_heading:
+                    self._frames(child)
+            elif name not in ("p", "h", *_SKIPPED):
                 self.block(child)
 
     def _table(self, table: Any) -> None:
         rows = list(_rows(table))
         cells = [cell for row in rows for cell in row if local(cell) == "table-cell"]
-        if len(cells) == 1:
-            # A frame around a note or an example.
-            self.read(cells[0])
+        holds_table = any(cell.find(f"{TABLE}table") is not None for cell in cells)
+        if len(cells) == 1 or (holds_table and len(cells) == len(rows)):
+            # A frame around a note, an example, another table.
+            for cell in cells:
+                self.read(cell)
             return
         head = table.find(f"{TABLE}table-header-rows")
         header_rows = len(list(head.iter(f"{TABLE}table-row"))) if head is not None else None
-        self._blocks.table(*read_table(_grid(rows), header_rows))
+        self._blocks.table(*read_table(_grid(rows, self._styles.formulas), header_rows))
 
 
 def sheet_grid(sheet: Any) -> Grid:
-    """The cells of a spreadsheet's sheet as displayed, merged cells repeated."""
-    return _grid(list(_rows(sheet)))
+    """The cells of a spreadsheet's sheet as displayed, merged cells repeated; shapes drawn over them left out."""
+    return _grid(list(_rows(sheet)), None)
 
 
-def _collect(element: Any, parts: list[str]) -> None:
+def _collect(element: Any, parts: list[str], formulas: Mapping[str, str]) -> None:
     parts.append(_WHITE.sub(" ", element.text or ""))
     for child in element:
         name = local(child) if isinstance(child.tag, str) else ""
@@ -204,10 +243,16 @@ def _collect(element: Any, parts: list[str]) -> None:
             parts.append("\t" if name == "tab" else "\n")
         elif name == "note":
             body = child.find(f"{TEXT}note-body")
-            text = " ".join(inline(p) for p in body.iter("{*}p")) if body is not None else ""
+            text = " ".join(inline(p, formulas) for p in body.iter("{*}p")) if body is not None else ""
             parts.append(f" ({text})" if text else "")
+        elif name == "page-number" and not (child.text or "").isdecimal():
+            pass  # A placeholder: "<number>".
+        elif name == "frame":
+            parts += [
+                formulas.get(o.get(f"{_XLINK}href", "").removeprefix("./"), "") for o in child.iter(f"{DRAW}object")
+            ]
         elif name and name not in _SKIPPED and not child.tag.startswith(DRAW):
-            _collect(child, parts)
+            _collect(child, parts, formulas)
         parts.append(_WHITE.sub(" ", child.tail or ""))
 
 
@@ -227,14 +272,16 @@ def _rows(table: Any) -> Iterator[Any]:
             yield from _rows(child)
 
 
-def _grid(rows: list[Any]) -> Grid:
+def _grid(rows: list[Any], formulas: Mapping[str, str] | None) -> Grid:
+    """``formulas`` None: a spreadsheet, whose cells have shapes lying over them and not in them."""
     cells: list[list[tuple[str, int, int]]] = []
     for row in rows:
         line: list[tuple[str, int, int]] = []
         for cell in row:
             if local(cell) == "table-cell":
                 repeated = _count(cell, "number-columns-repeated")
-                text = "\n".join(filter(None, (inline(p) for p in _paragraphs(cell))))
+                paragraphs = _paragraphs(cell, with_shapes=formulas is not None)
+                text = "\n".join(filter(None, (inline(p, formulas) for p in paragraphs)))
                 spans = _count(cell, "number-columns-spanned"), _count(cell, "number-rows-spanned")
                 line += [(text, *spans)] * (repeated if text else min(repeated, MOST_SPAN))
         while line and not line[-1][0] and line[-1][1:] == (1, 1):
@@ -243,9 +290,12 @@ def _grid(rows: list[Any]) -> Grid:
     return fill_spans(cells)
 
 
-def _paragraphs(cell: Any) -> Iterator[Any]:
+def _paragraphs(cell: Any, *, with_shapes: bool) -> Iterator[Any]:
     for paragraph in cell.iter(f"{TEXT}p", f"{TEXT}h"):
-        if not any(local(ancestor) in _SKIPPED for ancestor in _up_to(paragraph, cell)):
+        above = [str(ancestor.tag) for ancestor in _up_to(paragraph, cell)]
+        # Notes stand in the text of the paragraph that refers to them.
+        hidden = any(tag.rsplit("}", 1)[-1] in (*_SKIPPED, "note") for tag in above)
+        if not hidden and (with_shapes or not any(tag.startswith(DRAW) for tag in above)):
             yield paragraph
 
 
@@ -267,6 +317,12 @@ def _up_to(element: Any, top: Any) -> Iterator[Any]:
 def _count(cell: Any, name: str) -> int:
     value = cell.get(f"{TABLE}{name}", "1")
     return min(max(int(value), 1), MOST_SPAN) if value.isdecimal() and len(value) < 9 else 1
+
+
+def _list_mark(number: str) -> str:
+    if not number:
+        return "-"
+    return number if number[-1] in ".)、" else f"{number}."
 
 
 def _numeral(number: int, kind: str) -> str:

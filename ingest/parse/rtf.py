@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ingest.errors import DamagedFile
 from ingest.parse.blocks import Blocks, list_mark
-from ingest.parse.rtf_reader import Paragraph, Row, RtfReader, RtfText
+from ingest.parse.rtf_model import Paragraph, Row, RtfText
+from ingest.parse.rtf_reader import RtfReader
 from ingest.parse.tables import Grid, read_table
 from ingest.schema import ParsedDocument
 
@@ -39,20 +40,23 @@ def read_rtf(data: bytes, name: str) -> RtfText:
 
 def add_rtf(text: RtfText, blocks: Blocks) -> None:
     """Add what was read to the blocks."""
-    levels = _levels(text)
-    for is_table, run in groupby(text.items, key=lambda item: isinstance(item, Row)):
-        if is_table:
-            _add_table([item for item in run if isinstance(item, Row)], blocks)
-        else:
-            for item in run:
-                if isinstance(item, Paragraph):
-                    _add_paragraph(item, levels.get(id(item)), blocks)
+    _add(text.items, _levels(text), blocks)
     blocks.break_list()
     said = {item.text for item in text.items if isinstance(item, Paragraph)}
     for running in dict.fromkeys(text.running):
         # A page number with "Page" before it says nothing.
         if running not in said and len(re.sub(r"[\W\d_]|page|of|seite|von|第|页|共", "", running, flags=re.I)) > 5:
             blocks.paragraph(running)
+
+
+def _add(items: list[Paragraph | Row], levels: dict[int, int], blocks: Blocks) -> None:
+    for is_table, run in groupby(items, key=lambda item: isinstance(item, Row)):
+        if is_table:
+            _add_table([item for item in run if isinstance(item, Row)], levels, blocks)
+        else:
+            for item in run:
+                if isinstance(item, Paragraph) and not item.is_contents:
+                    _add_paragraph(item, levels.get(id(item)), blocks)
 
 
 def _levels(text: RtfText) -> dict[int, int]:
@@ -90,11 +94,11 @@ def _add_paragraph(paragraph: Paragraph, level: int | None, blocks: Blocks) -> N
         blocks.paragraph(text)
 
 
-def _add_table(rows: list[Row], blocks: Blocks) -> None:
+def _add_table(rows: list[Row], levels: dict[int, int], blocks: Blocks) -> None:
     if max(len(row.cells) for row in rows) == 1:
-        # A frame around a note or an example.
+        # A frame around a note, an example, another table.
         for row in rows:
-            blocks.paragraph(row.cells[0].text)
+            _add(row.cells[0].items, levels, blocks)
         return
     header = sum(1 for _ in _leading_headers(rows))
     blocks.table(*read_table(_grid(rows), header or None))

@@ -12,80 +12,11 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 
+from ingest.parse.rtf_model import CONTENTS_STYLE, Paragraph, Row, RowShape, RtfText, heading_level
+from ingest.parse.rtf_words import CHARSETS, CODEPAGES, ENTERED, RUNNING, SIGNS, SKIPPED, SYMBOLS
+
 _TOKEN = re.compile(rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|([^\\{}\r\n]+)|[\r\n]+", re.S)
-# fmt: off
-_CHARSETS = {
-    0: "", 1: "", 2: "symbol", 77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gb18030", 136: "cp950",
-    161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251",
-    222: "cp874", 238: "cp1250", 254: "cp437", 255: "cp437",
-}
-_CODEPAGES = {936: "gb18030", 10000: "mac_roman", 65001: "utf-8", 708: "cp1256", 1361: "johab"}
-_SIGNS = {
-    "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•",
-    "tab": "\t", "line": "\n", "lbr": "\n", "emspace": " ", "enspace": " ", "qmspace": " ", "nestcell": " ",
-    "nestrow": "\n", "softline": "\n",
-}
-_SYMBOLS = {"~": "\u00a0", "_": "-", "{": "{", "}": "}", "\\": "\\", "\t": "\t"}
-_SKIPPED = frozenset((
-    "colortbl", "pict", "themedata", "colorschememapping", "datastore", "latentstyles", "listtable", "revtbl",
-    "listoverridetable", "rsidtbl", "generator", "filetbl", "xmlnstbl", "fldinst", "bkmkstart", "bkmkend", "atnid",
-    "atnauthor", "annotation", "atnref", "atndate", "atnicn", "atntime", "nonshppict", "shppict", "pntxta", "pntxtb",
-    "mmathPr", "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "xe", "tc", "rxe", "txe", "sp",
-    "shprslt", "objdata", "objclass", "objname", "nonesttables", "nesttableprops", "formfield", "datafield", "docvar",
-    "background", "panose", "falt", "operator", "author", "company", "category", "keywords", "comment", "doccomm",
-    "hlinkbase", "manager", "creatim", "revtim", "printim", "buptim", "subject", "private", "objalias", "pntext_",
-))
-_ENTERED = frozenset(("shpinst", "do", "ud", "shptxt", "dptxbxtext", "moMath", "moMathPara", "shpgrp", "footnote"))
-_RUNNING = frozenset((
-    "header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf",
-))
-# fmt: on
 _DEEPEST = 2000
-
-
-@dataclass(slots=True)
-class Paragraph:
-    """A paragraph outside of tables.
-
-    level:      heading level 1 to 9, or None.
-    mark:       what is drawn before a list item, "" for none; depth: its nesting.
-    bold, size: whether all of its text is bold; its largest letters in half points.
-    """
-
-    text: str
-    level: int | None = None
-    mark: str = ""
-    depth: int = 0
-    bold: bool = False
-    size: int = 24
-    font: str = ""
-
-
-@dataclass(slots=True)
-class Cell:
-    """A cell's right edge in twips (None when not said) and how it is merged: "" or "left" or "above"."""
-
-    text: str
-    edge: int | None
-    merged: str = ""
-
-
-@dataclass(slots=True)
-class Row:
-    """A row of a table; ``header`` when it is repeated on each page."""
-
-    cells: list[Cell]
-    header: bool = False
-
-
-@dataclass(slots=True)
-class RtfText:
-    """What is in an RTF file; ``running`` are the texts of page headers and footers."""
-
-    items: list[Paragraph | Row] = field(default_factory=list)
-    title: str = ""
-    running: list[str] = field(default_factory=list)
-    is_cut_off: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +33,9 @@ class _State:
     style: int = 0
     outline: int | None = None
     in_table: bool = False
+    depth: int = 1
+    # In the group that defines the row of a table inside a cell.
+    inner: bool = False
     level: int = 0
     is_item: bool = False
 
@@ -114,12 +48,19 @@ class _Flow:
     parts: list[str] = field(default_factory=list)
     # What is put after the paragraph that is being read: its text boxes.
     after: list[Paragraph | Row] = field(default_factory=list)
-    cell: list[str] = field(default_factory=list)
-    cells: list[str] = field(default_factory=list)
+    # Of the cell and the row that are being read, and of a table inside the cell.
+    cell: list[Paragraph | Row] = field(default_factory=list)
+    cells: list[list[Paragraph | Row]] = field(default_factory=list)
+    inner_cell: list[Paragraph | Row] = field(default_factory=list)
+    inner_cells: list[list[Paragraph | Row]] = field(default_factory=list)
     mark: str = ""
     all_bold: bool = True
     size: int = 0
     font: int = -1
+
+    def begin_paragraph(self) -> None:
+        """Forget what the last paragraph left."""
+        self.parts, self.after, self.mark, self.all_bold, self.size = [], [], "", True, 0
 
 
 class RtfReader:
@@ -139,9 +80,7 @@ class RtfReader:
         self._fonts: dict[int, str] = {}
         self._font_names: dict[int, str] = {}
         self._styles: dict[int, tuple[str, int | None]] = {}
-        self._edges: list[tuple[int, str]] = []
-        self._merged = ""
-        self._header_row = False
+        self._rows = {False: RowShape(), True: RowShape()}
         self._out = RtfText()
 
     def read(self) -> RtfText:
@@ -212,8 +151,7 @@ class RtfReader:
             ended(self._flows.pop())
 
         self._enter("", end)
-        self._state.in_table = False
-        self._state.is_item = False
+        self._state.in_table = self._state.is_item = False
         self._state.outline = None
         self._state.hidden = outer.hidden
 
@@ -242,8 +180,8 @@ class RtfReader:
             self._starred = True
         elif symbol in "\r\n":
             self._word("par", None)
-        elif symbol in _SYMBOLS:
-            self._add(_SYMBOLS[symbol])
+        elif symbol in SYMBOLS:
+            self._add(SYMBOLS[symbol])
 
     def _add(self, text: str) -> None:
         """Text that needs no decoding."""
@@ -311,15 +249,15 @@ class RtfReader:
         if state.skipped:
             return
         self._flush()
-        if word in _SKIPPED or (starred and word not in _ENTERED) or (word[0] == "m" and word.endswith("Pr")):
+        if word in SKIPPED or (starred and word not in ENTERED) or (word[0] == "m" and word.endswith("Pr")):
             state.skipped = True
-        elif word in _SIGNS:
-            self._put(_SIGNS[word])
+        elif word in SIGNS:
+            self._put(SIGNS[word])
         elif not (self._destination(word) or self._property(word, value) or self._table_word(word, value)):
             if word in ("par", "sect", "page"):
                 self._end_paragraph(word == "par")
             elif word == "ansicpg" and value:
-                self._default = _CODEPAGES.get(value, f"cp{value}") if value else "cp1252"
+                self._default = CODEPAGES.get(value, f"cp{value}") if value else "cp1252"
             elif word in ("mac", "pc", "pca"):
                 self._default = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}[word]
 
@@ -341,7 +279,7 @@ class RtfReader:
             self._enter_flow(self._end_note)
         elif word in ("shptxt", "dptxbxtext"):
             self._enter_flow(self._end_box)
-        elif word in _RUNNING:
+        elif word in RUNNING:
             self._enter_flow(self._end_running)
         elif word == "upr":
             # The same text twice; the second time it is in Unicode.
@@ -366,6 +304,7 @@ class RtfReader:
             state.bold, state.hidden, state.size, state.font = False, False, 24, -1
         elif word == "pard":
             state.in_table, state.is_item, state.level, state.outline, state.style = False, False, 0, None, 0
+            state.depth = 1
         elif word == "uc":
             state.uc = max(value or 0, 0) if value is not None else 1
         elif word == "s":
@@ -378,6 +317,8 @@ class RtfReader:
                 self._styles[state.style] = (self._styles.get(state.style, ("", None))[0], value)
         elif word == "intbl":
             state.in_table = True
+        elif word == "itap":
+            state.depth = value if value is not None else 1
         elif word == "ls":
             state.is_item = bool(value)
         elif word == "ilvl":
@@ -392,71 +333,83 @@ class RtfReader:
 
     def _set_charset(self, word: str, value: int) -> None:
         if word == "cpg":
-            self._fonts[self._state.font] = _CODEPAGES.get(value, f"cp{value}")
+            self._fonts[self._state.font] = CODEPAGES.get(value, f"cp{value}")
             return
-        codec = _CHARSETS.get(value, "")
+        codec = CHARSETS.get(value, "")
         # Charset 0 is Western; East Asian programs write it over their own code page all the same.
         if value == 0 and self._default not in ("gb18030", "cp950", "cp932", "cp949"):
             codec = "cp1252"
         self._fonts[self._state.font] = codec
 
     def _table_word(self, word: str, value: int | None) -> bool:
+        # The row that stands in a cell has its own definition, after its cells.
+        inner = self._state.inner
         if word == "trowd":
-            self._edges, self._merged, self._header_row = [], "", False
+            self._rows[inner] = RowShape()
         elif word == "trhdr":
-            self._header_row = True
+            self._rows[inner].header = True
         elif word in ("clmrg", "clvmrg"):
-            self._merged = "left" if word == "clmrg" else "above"
+            self._rows[inner].merged = "left" if word == "clmrg" else "above"
         elif word == "cellx":
-            self._edges.append((value or 0, self._merged))
-            self._merged = ""
+            self._rows[inner].edges.append((value or 0, self._rows[inner].merged))
+            self._rows[inner].merged = ""
+        elif word == "nesttableprops":
+            self._state.inner = True
         elif word == "cell":
-            flow = self._flows[-1]
-            flow.cells.append("\n".join(filter(None, [*flow.cell, "".join(flow.parts).strip()])))
-            flow.cell, flow.parts, flow.mark, flow.all_bold, flow.size = [], [], "", True, 0
+            self._end_inner_row()
+            self._end_cell(self._flows[-1].cell, self._flows[-1].cells)
+        elif word == "nestcell":
+            self._end_cell(self._flows[-1].inner_cell, self._flows[-1].inner_cells)
+        elif word == "nestrow":
+            self._end_inner_row()
         elif word == "row":
             self._end_row()
         else:
             return False
         return True
 
+    def _end_cell(self, items: list[Paragraph | Row], cells: list[list[Paragraph | Row]]) -> None:
+        flow = self._flows[-1]
+        text = "".join(flow.parts).strip()
+        if text:
+            items.append(self._paragraph(flow, self._state, text))
+        cells.append([*items, *flow.after])
+        items.clear()
+        flow.begin_paragraph()
+
+    def _end_inner_row(self) -> None:
+        flow = self._flows[-1]
+        if flow.inner_cells:
+            flow.cell.append(self._rows[True].row(flow.inner_cells))
+        flow.inner_cells = []
+
     def _end_row(self) -> None:
         flow = self._flows[-1]
-        cells = []
-        for position, text in enumerate(flow.cells):
-            edge, merged = self._edges[position] if position < len(self._edges) else (None, "")
-            cells.append(Cell(text, edge, merged))
-        if cells:
-            flow.items.append(Row(cells, self._header_row))
+        if flow.cells:
+            flow.items.append(self._rows[False].row(flow.cells))
         flow.cells = []
-        flow.items += flow.after
-        flow.after = []
 
     # Paragraphs --------------------------------------------------------------------------------------------------------
 
     def _end_paragraph(self, is_par: bool = True) -> None:
         flow, state = self._flows[-1], self._state
         text = "".join(flow.parts).strip()
-        if (state.in_table or flow.cells) and is_par and len(self._flows) == 1:
-            mark = f"{flow.mark.strip()} " if flow.mark.strip().isalnum() else ""
-            if text:
-                flow.cell.append(mark + text)
-        elif text:
-            flow.items.append(self._paragraph(flow, state, text))
-            flow.items += flow.after
-            flow.after = []
-        elif flow.after and not flow.cells:
-            flow.items += flow.after
-            flow.after = []
-        flow.parts, flow.mark, flow.all_bold, flow.size = [], "", True, 0
+        items = flow.items
+        if is_par and (state.in_table or flow.cells):
+            items = flow.inner_cell if state.depth > 1 else flow.cell
+        if text:
+            items.append(self._paragraph(flow, state, text))
+        items += flow.after
+        flow.begin_paragraph()
 
     def _paragraph(self, flow: _Flow, state: _State, text: str) -> Paragraph:
         name, of_style = self._styles.get(state.style, ("", None))
+        is_contents = bool(CONTENTS_STYLE.match(name))
         outline = state.outline if state.outline is not None else of_style
         level = outline + 1 if outline is not None and 0 <= outline < 9 else heading_level(name)
         mark = flow.mark.strip() or ("-" if state.is_item else "")
         font = self._font_names.get(flow.font if flow.font >= 0 else self._default_font, "")
-        return Paragraph(text, level, mark, state.level, flow.all_bold, flow.size or 24, font)
+        return Paragraph(text, level, mark, state.level, flow.all_bold, flow.size or 24, font, is_contents)
 
     def _end_note(self, flow: _Flow) -> None:
         text = " ".join(" ".join(i.text for i in flow.items if isinstance(i, Paragraph)).split())
@@ -468,13 +421,3 @@ class RtfReader:
 
     def _end_running(self, flow: _Flow) -> None:
         self._out.running += [item.text for item in flow.items if isinstance(item, Paragraph)]
-
-
-_HEADING_STYLE = re.compile(r"\s*(?:heading|标题|標題|überschrift|titre|título|見出し|제목)\s*([1-9])\b", re.I)
-
-
-def heading_level(style: str) -> int | None:
-    """The level of a heading by its style's name, else None."""
-    if match := _HEADING_STYLE.match(style):
-        return int(match[1])
-    return 1 if re.fullmatch(r"\s*(?:title|titel|标题|標題)\s*;?", style, re.I) else None

@@ -17,15 +17,19 @@ from ingest.schema import ParsedDocument
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _DIAGRAM_DATA = "/diagramData"
 _SKIPPED_PLACEHOLDERS = ("DATE", "FOOTER", "SLIDE_NUMBER", "HEADER")
+_PRESENTATION_TYPES = (
+    "application/vnd.openxmlformats-officedocument.presentationml.slideshow.main+xml",
+    "application/vnd.openxmlformats-officedocument.presentationml.template.main+xml",
+    "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
+    "application/vnd.ms-powerpoint.template.macroEnabled.main+xml",
+)
 # Shapes whose tops differ less than this (EMU, a quarter of an inch) stand side by side.
 _ROW_HEIGHT = 228_600
 
 
 def parse_pptx(path: Path, name: str) -> ParsedDocument:
     """A .pptx file: each slide's title as HEADING, then its shapes from top to bottom, then its notes."""
-    import pptx
-
-    presentation = pptx.Presentation(str(path))
+    presentation = _open(path)
     blocks = Blocks()
     hidden = []
     for number, slide in enumerate(presentation.slides, start=1):
@@ -38,6 +42,19 @@ def parse_pptx(path: Path, name: str) -> ParsedDocument:
     warnings = (f"Hidden slides were left out: {', '.join(hidden)}.",) if hidden else ()
     title = presentation.core_properties.title or ""
     return ParsedDocument("pptx", blocks.elements(), title, len(presentation.slides), warnings)
+
+
+def _open(path: Path) -> Any:
+    """The presentation; shows and templates are presentations under another type, which python-pptx refuses."""
+    import pptx
+    from pptx.opc.package import PartFactory
+    from pptx.package import Package
+    from pptx.parts.presentation import PresentationPart
+
+    for kind in _PRESENTATION_TYPES:
+        PartFactory.part_type_for.setdefault(kind, PresentationPart)
+    part = Package.open(str(path)).main_document_part
+    return part.presentation if part.content_type in _PRESENTATION_TYPES else pptx.Presentation(str(path))
 
 
 def _read_slide(slide: Any, blocks: Blocks) -> None:

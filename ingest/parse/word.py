@@ -30,13 +30,16 @@ _CONTENTS_STYLE = re.compile(r"(?:toc\s*\d|目录\s*\d|目錄\s*\d|table of figu
 _CODE_STYLE = re.compile(r"\bcode\b|source|preformatted|代码|程序|macro", re.I)
 _CODE_FONTS = ("courier", "consolas", "mono", "menlo", "monaco", "lucida console")
 _DEEPEST_STYLE_CHAIN = 20
+_DOCUMENT_TYPES = (
+    "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+)
 
 
 def parse_docx(path: Path, name: str) -> ParsedDocument:
     """A .docx file; headers, footers and the table of contents are left out, footnotes follow their paragraph."""
-    import docx
-
-    document = docx.Document(str(path))
+    document = _open(path)
     warnings = _tidy(document)
     _mark_paragraphs(document)
     blocks = Blocks()
@@ -50,6 +53,23 @@ def parse_docx(path: Path, name: str) -> ParsedDocument:
         elif category not in ("Header", "Footer", "PageBreak"):
             reader.text(_with_list_mark(element))
     return ParsedDocument("docx", blocks.elements(), document.core_properties.title or "", warnings=warnings)
+
+
+def _open(path: Path) -> Any:
+    """The document; one with macros and a template are documents under another type, which python-docx refuses."""
+    from docx.opc.constants import CONTENT_TYPE
+    from docx.opc.part import PartFactory
+    from docx.package import Package
+    from docx.parts.document import DocumentPart
+
+    for kind in _DOCUMENT_TYPES:
+        PartFactory.part_type_for.setdefault(kind, DocumentPart)
+    part = Package.open(str(path)).main_document_part
+    if part.content_type not in (CONTENT_TYPE.WML_DOCUMENT_MAIN, *_DOCUMENT_TYPES):
+        raise ValueError(part.content_type)
+    # unstructured opens it once more, as what it is without its macros.
+    part._content_type = CONTENT_TYPE.WML_DOCUMENT_MAIN
+    return part.document
 
 
 def _partitioned(document: Any) -> Iterator[Any]:
