@@ -241,15 +241,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--files", type=Path, default=ROOT / "examples" / "files")
     parser.add_argument("--postgres", default=None, metavar="URL", help="a PostgreSQL database to use, empty")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where the server's data goes; a new folder otherwise"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--audit-every", type=int, default=20)
     given = parser.parse_args()
     draw = random.Random(given.seed)
     files = sorted(path for path in given.files.rglob("*") if path.is_file() and path.stat().st_size < 2_000_000)
-    folder = Path(tempfile.mkdtemp(prefix="frontdesk-kills-"))
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="frontdesk-kills-"))
     server = Server(folder / "home", given.port, given.postgres)
-    (folder / "home").mkdir()
+    (folder / "home").mkdir(parents=True)
     record, wrong, resumed, starts = Record(), Counter[str](), [], []
     starts.append(server.start())
     if starts[0] < 0:
