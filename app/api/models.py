@@ -293,11 +293,12 @@ class ChunkPage(BaseModel):
 
 
 class LostDocument(BaseModel):
-    """A document whose passages are not all in the index."""
+    """A document whose passages are not all in the index, or were hidden; ``queued``: it is ingested again."""
 
     document: str
     expected: int
     found: int
+    queued: bool = False
 
 
 class Verified(BaseModel):

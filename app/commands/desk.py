@@ -132,8 +132,11 @@ class LocalDesk:
         return list(self._workspace.pipeline.reprocess(base, names, report))
 
     def verify(self, kb: str | None) -> list[Mismatch]:
-        """Compare catalog and index."""
-        return self._workspace.pipeline.verify(self._kb(kb))
+        """Compare catalog and index; what lost passages is ingested again before this returns."""
+        wrong = self._workspace.pipeline.verify(self._kb(kb))
+        if any(mismatch.queued for mismatch in wrong):
+            list(self._workspace.pipeline.work_off())
+        return wrong
 
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with everything in it."""

@@ -126,7 +126,7 @@ class RemoteDesk:
     def verify(self, kb: str | None) -> list[Mismatch]:
         """Compare catalog and index."""
         found = self._call("POST", f"/api/knowledge-bases/{_path(kb or self.default_kb)}/verify")
-        lost = [Mismatch(entry["document"], entry["expected"], entry["found"]) for entry in found["lost"]]
+        lost = [Mismatch(e["document"], e["expected"], e["found"], e["queued"]) for e in found["lost"]]
         orphans = found["orphans_removed"]
         return [*lost, *([Mismatch("", 0, orphans)] if orphans else [])]
 
