@@ -24,6 +24,11 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The open database, for those who keep a table of their own in it."""
+        return self._engine
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
         with Session(self._engine) as session, session.begin():

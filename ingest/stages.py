@@ -15,6 +15,7 @@ from cachetools import LRUCache
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingest.catalog import Catalog
+from ingest.cleaning.duplicates import NearDuplicates, flag_across
 from ingest.embed import Embedder, Vectors
 from ingest.errors import FrontdeskError, IndexUnavailable
 from ingest.files import FileStore
@@ -70,6 +71,7 @@ class Stages:
         self._embedder = embedder
         self._sparse = sparse
         self._read = read
+        self._near = NearDuplicates(catalog.engine)
         self._kept: LRUCache[tuple[str, int], Mapping[str, Vectors]] = LRUCache(_KEPT_AT_ONCE)
 
     def read(self, version: Version, title: str, report: Progress, cancelled: Callable[[], bool] | None = None) -> Read:
@@ -110,6 +112,7 @@ class Stages:
             DiskFull: there is no room.
         """
         check_space(self._files.folder)
+        part = flag_across(self._near, kb.id, part)
         texts = [chunk.indexed_text(title) for _, title, chunk in part]
         names = [_name_of(text) for text in texts]
         # A vector of a language the model does not know is noise with a cost: such chunks have none.
@@ -141,20 +144,21 @@ class Stages:
         # Visible in the index first: until the catalog says live, retrieval drops these hits.
         if expected:
             self._index.set_live(kb.id, version.id, version.generation)
+        warnings = (*read.warnings, *self._near.warnings(kb.id, version))
         published = self._catalog.publish(
             version,
             title=read.title,
             format=read.format,
             pages=read.pages,
             chunks=expected,
-            warnings=read.warnings,
+            warnings=warnings,
         )
         self._forget(version)
         if not published:
             self._index.delete(kb.id, version.id, version.generation)
             return Ingested(version.document, State.FAILED, "it was uploaded again or deleted meanwhile")
         self.discard_unneeded({v.content_hash for v in self._catalog.versions_of(version.document_id)})
-        return Ingested(version.document, State.READY, chunks=expected, warnings=read.warnings)
+        return Ingested(version.document, State.READY, chunks=expected, warnings=warnings)
 
     def adopt(
         self, kb: KnowledgeBase, version: Version, found: Sequence[Attachment], fingerprint: str

@@ -11,14 +11,17 @@ their document is written again or is gone.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sqlalchemy import Engine, delete, func, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, delete, func, insert, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from ingest.cleaning.flags import in_words
 from ingest.cleaning.signatures import Signature, signature
 from ingest.database import DocumentRow, PassageBandRow, VersionRow
 from ingest.records import UNFINISHED, Version
@@ -78,12 +81,14 @@ class NearDuplicates:
         ]
         row = PassageBandRow
         with Session(self._engine) as session, session.begin():
-            live = select(DocumentRow.live_version_id).where(
-                DocumentRow.id == version.document_id, DocumentRow.live_version_id.is_not(None)
+            needed = (
+                select(VersionRow.id)
+                .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+                .where(VersionRow.document_id == version.document_id, _is_of_use())
             )
             session.execute(
                 delete(row).where(
-                    row.document_id == version.document_id, row.version_id != version.id, row.version_id.not_in(live)
+                    row.document_id == version.document_id, row.version_id != version.id, row.version_id.not_in(needed)
                 )
             )
             for ordinals in _parts(list(signatures)):
@@ -94,7 +99,9 @@ class NearDuplicates:
                 "version_id": version.id,
             }
             if rows:
-                session.execute(insert(row), [common | values for values in rows])
+                # A document that was deleted meanwhile has nothing to compare; its points are refused later.
+                with suppress(IntegrityError), session.begin_nested():
+                    session.execute(insert(row), [common | values for values in rows])
 
     def find(
         self, knowledge_base_id: str, version: Version, signatures: Mapping[int, Signature | None]
@@ -124,6 +131,14 @@ class NearDuplicates:
             matches[ordinal].sort(key=lambda m: (not m.conflict, -m.similarity, m.document, m.ordinal))
         return matches
 
+    def warnings(self, knowledge_base_id: str, version: Version) -> tuple[str, ...]:
+        """In words, how many passages on record for a version repeat or contradict others; a line a kind."""
+        counts: Counter[str] = Counter()
+        for signatures in self._recorded(version):
+            for matches in self.find(knowledge_base_id, version, signatures).values():
+                counts[CONFLICT if matches[0].conflict else NEAR_DUPLICATE] += 1
+        return in_words(counts)
+
     def forget(self, version_id: str) -> None:
         """Forget the passages of a version."""
         with Session(self._engine) as session, session.begin():
@@ -145,7 +160,7 @@ class NearDuplicates:
                     row.knowledge_base_id == knowledge_base_id,
                     row.band.in_(bands),
                     or_(row.document_id != version.document_id, row.version_id == version.id),
-                    or_(DocumentRow.live_version_id == row.version_id, VersionRow.state.in_(UNFINISHED)),
+                    _is_of_use(),
                 )
                 .subquery()
             )
@@ -157,6 +172,19 @@ class NearDuplicates:
                     if version_id != version.id or ordinal < own:
                         found[own].add((version_id, ordinal))
         return found
+
+    def _recorded(self, version: Version) -> Iterator[dict[int, Signature]]:
+        """The signatures on record for a version, some hundred at a time."""
+        row, after = PassageBandRow, -1
+        while True:
+            with Session(self._engine) as session:
+                query = select(row.ordinal).where(row.version_id == version.id, row.ordinal > after).distinct()
+                ordinals = session.scalars(query.order_by(row.ordinal).limit(_AT_ONCE)).all()
+                found = self._stored(session, [(version.id, ordinal) for ordinal in ordinals])
+            if not ordinals:
+                return
+            after = ordinals[-1]
+            yield {ordinal: own for (_, ordinal), (_, own) in found.items()}
 
     @staticmethod
     def _stored(session: Session, wanted: Iterable[_Place]) -> dict[_Place, tuple[str, Signature]]:
@@ -181,6 +209,11 @@ class NearDuplicates:
             query = select(DocumentRow.id, DocumentRow.name).where(DocumentRow.id.in_(part))
             names.update((found, name) for found, name in session.execute(query))
         return names
+
+
+def _is_of_use() -> ColumnElement[bool]:
+    """That a version is live, or may become so."""
+    return or_(DocumentRow.live_version_id == VersionRow.id, VersionRow.state.in_(UNFINISHED), VersionRow.draft)
 
 
 def flag_across(

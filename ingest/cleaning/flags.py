@@ -101,8 +101,12 @@ def warnings_of(chunks: Sequence[Chunk]) -> tuple[str, ...]:
         kinds = (flag.partition(":")[2] for flag, _ in found.most_common())
         names = ", ".join(_KINDS.get(kind, kind) for kind in kinds)
         lines.append(_line(personal, "hold what looks like personal data") + f" ({names})")
-    lines += [_line(counts[kind], words) for kind, words in _WORDS.items() if counts.get(kind)]
-    return tuple(lines)
+    return (*lines, *in_words(counts))
+
+
+def in_words(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Counts of chunks by kind of flag as sentences for an admin."""
+    return tuple(_line(counts[kind], words) for kind, words in _WORDS.items() if counts.get(kind))
 
 
 def _line(count: int, words: str) -> str:
