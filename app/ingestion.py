@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
@@ -24,6 +24,7 @@ from app.worker import Stopping, Worker, WorkerNotStarted
 from app.workflows import APPLICATION_VERSION, QUEUE, JsonSerializer, Stage, Work, ingest
 from ingest.catalog import Catalog
 from ingest.pipeline import Pipeline
+from ingest.reconcile import SILENCE
 from ingest.records import State, Version
 from ingest.stages import Ingested
 
@@ -36,8 +37,6 @@ IDLE_S = 5.0
 # After a failure of database or index, before trying again.
 BACK_OFF_S = 5.0
 POLL_S = 0.2
-# Silence after which work counts as stalled, and may be taken over; running work is heard of every IDLE_S.
-SILENCE = timedelta(seconds=60)
 _OPEN = ("PENDING", "ENQUEUED", "DELAYED")
 
 

@@ -98,7 +98,7 @@ class Workspace:
     @cached_property
     def files(self) -> FileStore:
         """Received files."""
-        return FileStore(self.settings.ingest.home / "files")
+        return FileStore(self.settings.ingest.files_folder)
 
     @cached_property
     def worker(self) -> Worker:
@@ -117,11 +117,15 @@ class Workspace:
         tokens = self.settings.ingest.chunk_tokens
         if self._beside:
             embedder = WorkerEmbedder(self.embedder, self.worker)
-            pipeline = Pipeline(*parts, embedder, self.sparse, tokens, read=self.worker.read)
+            pipeline = Pipeline(
+                *parts, embedder, self.sparse, tokens, self.worker.read, shared=self.settings.ingest.shared
+            )
             # What was begun goes on by itself, as durable workflows.
             pipeline.reconciler.settle()
             return pipeline
-        pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens, read=self.sandbox.read)
+        pipeline = Pipeline(
+            *parts, self.embedder, self.sparse, tokens, self.sandbox.read, shared=self.settings.ingest.shared
+        )
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline

@@ -49,7 +49,8 @@ class _Pending:
 class Pipeline:
     """Ingests and deletes documents; owns nothing, works on the parts it is handed.
 
-    read: how a stored file becomes chunks, when that is not to happen in this process.
+    read:   how a stored file becomes chunks, when that is not to happen in this process.
+    shared: other processes, on other machines perhaps, work on the same catalog.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Pipeline:
         sparse: SparseEncoder,
         chunk_tokens: int,
         read: Reader | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
         self._catalog = catalog
         self._files = files
@@ -76,7 +79,9 @@ class Pipeline:
             read or partial(read_document, embedder=embedder, chunk_tokens=chunk_tokens),
             Staging(files.folder.with_name("staging")),
         )
-        self.reconciler = Reconciler(catalog, files, index, self.stages.staging, self.accept_stored, self.fingerprint)
+        self.reconciler = Reconciler(
+            catalog, files, index, self.stages.staging, self.accept_stored, self.fingerprint, shared=shared
+        )
 
     def ingest(
         self, kb: KnowledgeBase, uploads: Iterable[Upload], progress: Progress | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from ingest.catalog import Catalog
 from ingest.files import FileStore
@@ -11,6 +12,8 @@ from ingest.index.base import VectorIndex
 from ingest.records import KnowledgeBase, State, Version
 from ingest.staging import Staging
 
+# After which work that nobody is heard of counts as given up; running work is heard of every few seconds.
+SILENCE = timedelta(seconds=60)
 UPDATED = "frontdesk was updated before its ingestion; it is ingested again"
 INTERRUPTED = "its ingestion ended the process or was interrupted several times; check the file, then ingest it again"
 
@@ -32,6 +35,7 @@ class Reconciler:
     """Compares and repairs.
 
     accept: puts a stored file (knowledge base, document, content hash, size) into the queue.
+    shared: other processes work on the same catalog; what they are busy with is left alone.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class Reconciler:
         staging: Staging,
         accept: Callable[[KnowledgeBase, str, str, int], object],
         fingerprint: str,
+        *,
+        shared: bool = False,
     ) -> None:
         self._catalog = catalog
         self._files = files
@@ -49,6 +55,7 @@ class Reconciler:
         self._staging = staging
         self._accept = accept
         self._fingerprint = fingerprint
+        self._shared = shared
 
     def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
         """Compare catalog and index both ways and repair.
@@ -96,7 +103,8 @@ class Reconciler:
 
         What was begun several times and never finished is failed: it may be what ended the process.
         """
-        for version in self._catalog.unfinished():
+        begun = self._catalog.silent(datetime.now(UTC) - SILENCE) if self._shared else self._catalog.unfinished()
+        for version in begun:
             if version.fingerprint == self._fingerprint and version.state is not State.RECEIVED:
                 if not self._catalog.requeue(version):
                     self._catalog.fail(version, INTERRUPTED)
@@ -116,8 +124,10 @@ class Reconciler:
                 kb = self._catalog.knowledge_base_by_id(version.knowledge_base_id)
                 self._accept(kb, version.document, version.content_hash, version.size_bytes)
         self.purge()
-        self._staging.keep_only(self._catalog.unfinished())
-        self._files.keep_only(self._catalog.content_hashes())
+        if not self._shared:
+            # Elsewhere somebody may be in the middle of storing a file whose row is not written yet.
+            self._staging.keep_only(self._catalog.unfinished())
+            self._files.keep_only(self._catalog.content_hashes())
 
     def purge(self) -> None:
         """Delete from the index what the catalog has put on the purge list."""

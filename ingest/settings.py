@@ -19,6 +19,7 @@ class IngestSettings(BaseSettings):
     """Where data lives, which embedder makes the vectors, and which engine keeps them.
 
     ``FRONTDESK_HOME``                 data folder (default ``./.frontdesk``)
+    ``FRONTDESK_FILES``                received files, where several machines share them; default inside the data folder
     ``FRONTDESK_DATABASE_URL``         SQLAlchemy URL; default is SQLite inside the data folder
     ``FRONTDESK_EMBEDDING_MODEL``      ``packaged``, a folder, or a hub name such as ``BAAI/bge-m3``
     ``FRONTDESK_EMBEDDING_LANGUAGES``  ISO codes the embedder knows, comma-separated, or ``*``
@@ -41,6 +42,7 @@ class IngestSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore")
 
     home: Path = Path(".frontdesk")
+    files: Path | None = None
     database_url: SecretStr | None = None
     embedding_model: str = "packaged"
     embedding_languages: Annotated[tuple[str, ...] | None, NoDecode] = None
@@ -85,6 +87,16 @@ class IngestSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @property
+    def files_folder(self) -> Path:
+        """Where received files lie."""
+        return self.files if self.files is not None else self.home / "files"
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on the same knowledge bases: both stores are servers then."""
+        return self.vector_engine == "server" and self.sqlalchemy_url.startswith("postgres")
 
     @property
     def sqlalchemy_url(self) -> str:
