@@ -73,8 +73,9 @@ def parse(
     name = name or path.name
     if path.stat().st_size == 0:
         raise NoText(f"{name}: the file is empty.")
-    file_format = sniff.detect(path, name, limits)
+    file_format = "document"
     try:
+        file_format = sniff.detect(path, name, limits)
         if file_format in _PACKAGES:
             check_zip(path, name, limits)
         document = _read(file_format, _Call(path, name, scratch, depth, progress, limits))

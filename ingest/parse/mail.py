@@ -16,7 +16,7 @@ from email.message import Message
 from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 from pathlib import Path
 
-from ingest.errors import DamagedFile, PasswordProtected
+from ingest.errors import DamagedFile, LimitExceeded, PasswordProtected
 from ingest.parse.archive import LIMITS, ArchiveLimits, Unpacked
 from ingest.parse.blocks import Blocks
 from ingest.parse.encodings import decode
@@ -59,10 +59,14 @@ def parse_eml(
     path: Path, name: str, scratch: Path | None = None, depth: int = 0, limits: ArchiveLimits = LIMITS
 ) -> ParsedDocument:
     """A mail as a mail program stores it; raises DamagedFile when there is no mail header in the file."""
-    message = email.message_from_bytes(_without_junk(path.read_bytes()))
+    try:
+        message = email.message_from_bytes(_without_junk(path.read_bytes()))
+        mail = read_message(message, name)
+    except RecursionError as exc:
+        raise LimitExceeded(f"{name}: it holds mails within mails, deeper than is read; save them one by one.") from exc
     if not any(message.get(header) for header in ("From", "Subject", "MIME-Version", "Content-Type", "Date", "To")):
         raise DamagedFile(f"{name}: the file is not a mail although its name says so; save the mail as .eml again.")
-    return to_document("eml", read_message(message, name), path.stat().st_size, name, scratch, depth, limits)
+    return to_document("eml", mail, path.stat().st_size, name, scratch, depth, limits)
 
 
 def to_document(

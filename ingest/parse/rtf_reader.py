@@ -216,6 +216,8 @@ class RtfReader:
 
     def _put(self, text: str) -> None:
         state = self._state
+        # A program before us may have lost a character.
+        text = text.replace("\ufffd", "")
         if state.skipped or state.hidden or not text:
             return
         if state.place == "fonttbl":

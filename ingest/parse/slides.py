@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.parse.blocks import Blocks, list_mark
+from ingest.parse.office import whole_package
 from ingest.parse.tables import fill_spans, make_table, read_table
 from ingest.schema import ParsedDocument
 
@@ -29,7 +30,7 @@ _ROW_HEIGHT = 228_600
 
 def parse_pptx(path: Path, name: str) -> ParsedDocument:
     """A .pptx file: each slide's title as HEADING, then its shapes from top to bottom, then its notes."""
-    presentation = _open(path)
+    presentation = _open(path, name)
     blocks = Blocks()
     hidden = []
     for number, slide in enumerate(presentation.slides, start=1):
@@ -44,7 +45,7 @@ def parse_pptx(path: Path, name: str) -> ParsedDocument:
     return ParsedDocument("pptx", blocks.elements(), title, len(presentation.slides), warnings)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, name: str) -> Any:
     """The presentation; shows and templates are presentations under another type, which python-pptx refuses."""
     import pptx
     from pptx.opc.package import PartFactory
@@ -53,8 +54,10 @@ def _open(path: Path) -> Any:
 
     for kind in _PRESENTATION_TYPES:
         PartFactory.part_type_for.setdefault(kind, PresentationPart)
-    part = Package.open(str(path)).main_document_part
-    return part.presentation if part.content_type in _PRESENTATION_TYPES else pptx.Presentation(str(path))
+    package = whole_package(path, name)
+    part = Package.open(package).main_document_part
+    package.seek(0)
+    return part.presentation if part.content_type in _PRESENTATION_TYPES else pptx.Presentation(package)
 
 
 def _read_slide(slide: Any, blocks: Blocks) -> None:

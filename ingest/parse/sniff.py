@@ -6,13 +6,14 @@ office file is an error and not a text: likelier than a wrong name is an export 
 
 from __future__ import annotations
 
-import json
 import re
+import zipfile
+import zlib
 from pathlib import Path
 
 from ingest.errors import DamagedFile, PasswordProtected, UnsupportedFormat
 from ingest.parse.archive import LIMITS, ArchiveLimits, open_zip, refuse_encrypted
-from ingest.parse.encodings import text_sample
+from ingest.parse.encodings import decode, text_sample
 from ingest.parse.formats import FOREIGN, FORMAT_OF_SUFFIX, FORMATS, TEXT_FORMATS, suffix_of, unsupported
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -115,11 +116,7 @@ def _in_zip(path: Path, name: str, claimed: str, limits: ArchiveLimits) -> str:
     with open_zip(path, name, limits) as archive:
         refuse_encrypted(archive, name)
         names = archive.namelist()
-        kind = ""
-        for part in ("mimetype", "META-INF/manifest.xml"):
-            if part in names:
-                with archive.open(part) as file:
-                    kind += file.read(_HEAD if "/" in part else 200).decode("latin-1")
+        kind = "".join(_beginning(archive, part) for part in ("mimetype", "META-INF/manifest.xml") if part in names)
     folders = {n for n in _OFFICE_FOLDERS if any(part.startswith(_OFFICE_FOLDERS[n]) for part in names)}
     if claimed in folders:
         return claimed
@@ -146,6 +143,14 @@ def _in_zip(path: Path, name: str, claimed: str, limits: ArchiveLimits) -> str:
     if not claimed and suffix_of(name):
         raise UnsupportedFormat(unsupported(name))
     return "zip"
+
+
+def _beginning(archive: zipfile.ZipFile, part: str) -> str:
+    try:
+        with archive.open(part) as file:
+            return file.read(_HEAD).decode("latin-1")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return ""
 
 
 def _binary(head: bytes, name: str, claimed: str) -> str:
@@ -214,11 +219,9 @@ def _is_mail(start: str) -> bool:
 def _is_json(path: Path, start: str) -> bool:
     if not start.startswith(("{", "[")) or path.stat().st_size > _LARGEST_JSON_TRIED:
         return False
-    data = path.read_bytes()
-    for candidate in (data, data.split(b"\n", 1)[0]):
-        try:
-            if isinstance(json.loads(candidate), dict | list):
-                return True
-        except (ValueError, RecursionError):
-            continue
-    return False
+    from ingest.parse.json_records import load
+
+    try:
+        return isinstance(load(decode(path.read_bytes(), ""), ""), dict | list)
+    except DamagedFile:
+        return False

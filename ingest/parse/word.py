@@ -16,6 +16,7 @@ from typing import Any
 
 from ingest.parse.blocks import Blocks, list_mark
 from ingest.parse.html_tables import to_table
+from ingest.parse.office import whole_package
 from ingest.parse.partition import MarkedReader, load_unstructured, mark
 from ingest.parse.tables import make_table
 from ingest.schema import ParsedDocument, Table
@@ -39,7 +40,7 @@ _DOCUMENT_TYPES = (
 
 def parse_docx(path: Path, name: str) -> ParsedDocument:
     """A .docx file; headers, footers and the table of contents are left out, footnotes follow their paragraph."""
-    document = _open(path)
+    document = _open(path, name)
     warnings = _tidy(document)
     _mark_paragraphs(document)
     blocks = Blocks()
@@ -55,7 +56,7 @@ def parse_docx(path: Path, name: str) -> ParsedDocument:
     return ParsedDocument("docx", blocks.elements(), document.core_properties.title or "", warnings=warnings)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, name: str) -> Any:
     """The document; one with macros and a template are documents under another type, which python-docx refuses."""
     from docx.opc.constants import CONTENT_TYPE
     from docx.opc.part import PartFactory
@@ -64,7 +65,7 @@ def _open(path: Path) -> Any:
 
     for kind in _DOCUMENT_TYPES:
         PartFactory.part_type_for.setdefault(kind, DocumentPart)
-    part = Package.open(str(path)).main_document_part
+    part = Package.open(whole_package(path, name)).main_document_part
     if part.content_type not in (CONTENT_TYPE.WML_DOCUMENT_MAIN, *_DOCUMENT_TYPES):
         raise ValueError(part.content_type)
     # unstructured opens it once more, as what it is without its macros.
