@@ -13,7 +13,8 @@
     ├── CatalogError                    a request that the catalog cannot carry out
     │   ├── NotFound                    no such knowledge base or document
     │   ├── AlreadyExists               the name is taken
-    │   └── InvalidName                 the name cannot be used
+    │   ├── InvalidName                 the name cannot be used
+    │   └── UnusableValue               a time, tag, address or wording that cannot be kept
     ├── SourceError                     a folder, bucket or web address cannot be looked at; nothing was deleted
     │   └── AddressRefused              an address that may not be asked; the message names the setting
     └── VectorIndexError                the vector index
@@ -83,6 +84,10 @@ class AlreadyExists(CatalogError):
 
 class InvalidName(CatalogError):
     """The name cannot be used."""
+
+
+class UnusableValue(CatalogError):
+    """What an admin says of a document or passage cannot be kept: a time, a tag, an address, a wording."""
 
 
 class SourceError(FrontdeskError):

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import AlreadyExists, InvalidName, NotFound
@@ -33,6 +33,24 @@ class Transactions:
     def _session(self) -> Iterator[Session]:
         with Session(self._engine) as session, session.begin():
             yield session
+
+    @staticmethod
+    def _lock(session: Session, document_id: str) -> DocumentRow | None:
+        """A document that nobody else changes before this transaction ends; None when there is none, or no more.
+
+        By an update, not by FOR UPDATE alone: SQLite has no row locks, but its first write takes the one lock it has.
+        """
+        session.execute(
+            update(DocumentRow).where(DocumentRow.id == document_id).values(last_generation=DocumentRow.last_generation)
+        )
+        return session.get(DocumentRow, document_id, populate_existing=True)
+
+
+def is_newest() -> ColumnElement[bool]:
+    """That a version is its document's newest; a discarded draft leaves a gap, so this is not the last generation."""
+    other = aliased(VersionRow)
+    highest = select(func.max(other.generation)).where(other.document_id == VersionRow.document_id)
+    return VersionRow.generation == highest.scalar_subquery()
 
 
 class KnowledgeBases(Transactions):
@@ -95,7 +113,7 @@ class KnowledgeBases(Transactions):
             select(DocumentRow.knowledge_base_id, VersionRow.state, func.count())
             .join(VersionRow, VersionRow.document_id == DocumentRow.id)
             .join(KnowledgeBaseRow, KnowledgeBaseRow.id == DocumentRow.knowledge_base_id)
-            .where(KnowledgeBaseRow.tenant == tenant, VersionRow.generation == DocumentRow.last_generation)
+            .where(KnowledgeBaseRow.tenant == tenant, is_newest())
             .group_by(DocumentRow.knowledge_base_id, VersionRow.state)
         )
         chunks = (

@@ -150,6 +150,21 @@ class Principal:
 PUBLIC = Principal()
 
 
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which documents a question is asked of.
+
+    tags:   documents with any of these; empty for all.
+    source: documents whose source address is this, or begins with it; "" for all.
+    """
+
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+
+EVERYTHING = Filters()
+
+
 def text_hash(text: str) -> str:
     """SHA-256 (32 hex digits) of the text, Unicode-normalised (NFC) with white space folded."""
     folded = " ".join(unicodedata.normalize("NFC", text).split())

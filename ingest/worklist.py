@@ -1,4 +1,4 @@
-"""The catalog's part about work: what waits, what was interrupted, what must be deleted, what is live."""
+"""The catalog's part about work: what waits, what was interrupted, what must be deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from ingest.database import DocumentRow, PurgeRow, VersionRow
-from ingest.knowledge_bases import Transactions
+from ingest.knowledge_bases import Transactions, is_newest
 from ingest.records import UNFINISHED, Document, Purge, State, Version, document_of, version_of
 
 # Beginnings of one ingestion, the process ending in the middle each time, before it is given up.
@@ -21,16 +21,7 @@ _DEEPEST = 32
 
 
 class WorkList(Transactions):
-    """What ingestion, recovery and retrieval ask."""
-
-    def live_among(self, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of the given (version, generation) pairs that are live now."""
-        wanted = set(pairs)
-        query = select(DocumentRow.live_version_id, DocumentRow.live_generation).where(
-            DocumentRow.live_version_id.in_({vid for vid, _ in wanted})
-        )
-        with self._session() as session:
-            return {(vid, generation) for vid, generation in session.execute(query) if vid} & wanted
+    """What ingestion and recovery ask."""
 
     def received(self, limit: int) -> list[Version]:
         """Versions that wait for their ingestion, small files first."""
@@ -174,7 +165,9 @@ class WorkList(Transactions):
                 return session.scalar(purge) is not None
             if (doc.live_version_id, doc.live_generation) == (version_id, generation):
                 return True
-            unpublished = row.generation == generation and (row.state in UNFINISHED or row.draft)
+            unpublished = row.generation == generation and (
+                row.state in UNFINISHED or (row.draft and row.state == State.READY)
+            )
             return unpublished or session.scalar(purge) is not None
 
     def children(self, document_id: str) -> list[Document]:
@@ -182,7 +175,7 @@ class WorkList(Transactions):
         query = (
             select(DocumentRow, VersionRow)
             .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-            .where(DocumentRow.parent_id == document_id, VersionRow.generation == DocumentRow.last_generation)
+            .where(DocumentRow.parent_id == document_id, is_newest())
         )
         with self._session() as session:
             return [document_of(doc, row) for doc, row in session.execute(query)]
@@ -205,8 +198,8 @@ class WorkList(Transactions):
         Returns False when that was tried often enough: the version is left for the caller to fail.
         """
         with self._session() as session:
-            doc = session.get(DocumentRow, version.document_id, with_for_update=True)
-            row = session.get(VersionRow, version.id)
+            doc = self._lock(session, version.document_id)
+            row = session.get(VersionRow, version.id, populate_existing=True)
             if doc is None or row is None or row.generation != version.generation:
                 return True
             if not counted:
@@ -240,13 +233,11 @@ class WorkList(Transactions):
             session.execute(delete(PurgeRow).where(PurgeRow.id == purge.id))
 
     def content_hashes(self) -> set[str]:
-        """Hashes of the stored files still needed: of live versions, and of the newest of each document."""
+        """Hashes of the stored files still needed: of live versions, of drafts, and of the newest of each document."""
         query = (
             select(VersionRow.content_hash)
             .join(DocumentRow, VersionRow.document_id == DocumentRow.id)
-            .where(
-                (VersionRow.id == DocumentRow.live_version_id) | (VersionRow.generation == DocumentRow.last_generation)
-            )
+            .where((VersionRow.id == DocumentRow.live_version_id) | is_newest() | VersionRow.draft)
         )
         with self._session() as session:
             return set(session.scalars(query))

@@ -132,7 +132,9 @@ class AnswerChain:
 
     async def _retrieve(self, prepared: Prepared) -> Prepared:
         ask = prepared.ask
-        found = await asyncio.to_thread(self._search.search, ask.knowledge_base, prepared.standalone, ask.principal)
+        found = await asyncio.to_thread(
+            self._search.search, ask.knowledge_base, prepared.standalone, ask.principal, ask.filters
+        )
         timings = {**prepared.timings_ms, **found.timings_ms}
         return replace(prepared, retrieved=found, passages=found.passages(self._top_k), timings_ms=timings)
 

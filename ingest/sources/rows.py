@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ingest.database import DocumentRow, SourceFileRow, SourceRow, VersionRow
 from ingest.errors import NotFound
-from ingest.knowledge_bases import Transactions
+from ingest.knowledge_bases import Transactions, is_newest
 from ingest.records import State
 
 # A document whose file goes by another name now: such a row is of no file, so that the document goes as a gone file's.
@@ -153,7 +153,7 @@ class Sources(Transactions):
             .where(
                 DocumentRow.knowledge_base_id == knowledge_base_id,
                 DocumentRow.name == document,
-                VersionRow.generation == DocumentRow.last_generation,
+                is_newest(),
                 VersionRow.state != State.FAILED,
             )
         )

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ from ingest.errors import DataFolderBusy, IndexUnavailable
 from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS, Hit, Point, VectorIndex, chunk_id
 from ingest.index.edge import EdgeIndex
 from ingest.index.server import ServerIndex, connect
-from ingest.schema import PUBLIC, Principal
+from ingest.records import ALWAYS
+from ingest.schema import PUBLIC, Filters, Principal
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder, MemoryIndex
 
@@ -296,6 +298,99 @@ def test_points_and_writings_page_through_everything(index: VectorIndex) -> None
     assert texts(sparse(index, "window")) == ["window"]
 
 
+# What is said of documents
+
+
+def test_set_payload_writes_on_all_points_of_a_document_and_on_no_others(index: VectorIndex) -> None:
+    index.set_payload("kb", "a.txt", {"enabled": 0})
+    index.upsert("kb", [point("door one", flags=["x"]), point("door two", "w", ordinal=1, live=0)])
+    index.upsert("kb", [point("door other", "o", document="b.txt")])
+    index.upsert("other", [point("door elsewhere", "e")])
+    index.set_payload("kb", "a.txt", {"tags": ["new"], "source": "s3://bucket/a.txt"})
+    index.set_payload("kb", "a.txt", {"tags": ["newer"]})
+    found = {hit.payload["text"]: (hit.payload.get("tags"), hit.payload.get("source")) for hit in index.payloads("kb")}
+    said = (["newer"], "s3://bucket/a.txt")
+    assert found == {"door one": said, "door two": said, "door other": (None, None)}
+    assert [hit.payload.get("tags") for hit in index.payloads("other")] == [None]
+    assert [hit.payload["flags"] for hit in index.payloads("kb", flag="x")] == [["x"]]
+
+
+def test_payloads_are_filtered_and_cut_to_fields(index: VectorIndex) -> None:
+    assert list(index.payloads("kb")) == []
+    index.upsert("kb", [point("door", flags=["personal_data:email", "x"]), point("wall", ordinal=1, live=0)])
+    index.upsert("kb", [point("gate", "o", document="b.txt", flags=["x"])])
+    assert sorted(texts(list(index.payloads("kb", live=True)))) == ["door", "gate"]
+    assert sorted(texts(list(index.payloads("kb", flag="x")))) == ["door", "gate"]
+    assert texts(list(index.payloads("kb", flag="personal_data:email"))) == ["door"]
+    assert texts(list(index.payloads("kb", document="b.txt", live=True))) == ["gate"]
+    assert [hit.payload for hit in index.payloads("kb", ("text", "generation"), document="b.txt")] == [
+        {"text": "gate", "generation": 1}
+    ]
+
+
+def test_disabled_documents_take_no_places(index: VectorIndex) -> None:
+    giant = [point(f"door door {i}", "g", ordinal=i, document="giant.txt") for i in range(20)]
+    index.upsert("kb", [*giant, point("the small door of the cellar", document="small.txt")])
+    index.set_payload("kb", "giant.txt", {"enabled": 0})
+    for leg in (dense, sparse):
+        assert texts(leg(index, "door", limit=3)) == ["the small door of the cellar"]
+    index.set_payload("kb", "giant.txt", {"enabled": 1})
+    for leg in (dense, sparse):
+        assert len(leg(index, "door", limit=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [(99.0, ["always"]), (100.0, ["always", "begun"]), (199.9, ["always", "begun"]), (200.0, ["always"])],
+)
+def test_points_are_found_within_their_time(index: VectorIndex, at: float, found: list[str]) -> None:
+    index.upsert("kb", [point("door", document="begun"), point("door", ordinal=1, document="always")])
+    index.set_payload("kb", "begun", {"valid_from": 100, "valid_until": 200})
+    index.set_payload("kb", "always", {"valid_from": 0, "valid_until": ALWAYS})
+    vector, weights = EMBEDDER.embed_query("door"), ENCODER.encode_query("door")
+    legs = index.search("kb", dense=vector, sparse=weights, principal=PUBLIC, limit=9, at=at)
+    for hits in (legs.dense, legs.sparse):
+        assert sorted(hit.payload["document"] for hit in hits) == found
+
+
+def test_now_is_the_clock_of_this_moment(index: VectorIndex) -> None:
+    now = int(time.time())
+    index.upsert(
+        "kb", [point(f"door {name}", ordinal=i, document=name) for i, name in enumerate(("old", "now", "new"))]
+    )
+    index.set_payload("kb", "old", {"valid_from": 0, "valid_until": now})
+    index.set_payload("kb", "now", {"valid_from": now - 60, "valid_until": now + 600})
+    index.set_payload("kb", "new", {"valid_from": now + 600, "valid_until": ALWAYS})
+    assert texts(dense(index, "door")) == texts(sparse(index, "door")) == ["door now"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(), ["a", "b", "c", "plain"]),
+        (Filters(tags=("x",)), ["a", "b"]),
+        (Filters(tags=("y", "z")), ["b", "c"]),
+        (Filters(tags=("X",)), []),
+        (Filters(source="https://a.example/"), ["a", "b"]),
+        (Filters(source="https://a.example/docs/b.html"), ["b"]),
+        (Filters(tags=("x",), source="s3://"), []),
+    ],
+)
+def test_tags_and_source_filter_inside_the_legs(index: VectorIndex, filters: Filters, found: list[str]) -> None:
+    said = {
+        "a": (["x"], "https://a.example/a.html"),
+        "b": (["x", "y"], "https://a.example/docs/b.html"),
+        "c": (["z"], "s3://bucket/c.txt"),
+    }
+    index.upsert("kb", [point("door", ordinal=i, document=name) for i, name in enumerate([*said, "plain"])])
+    for name, (tags, source) in said.items():
+        index.set_payload("kb", name, {"tags": tags, "source": source})
+    vector, weights = EMBEDDER.embed_query("door"), ENCODER.encode_query("door")
+    legs = index.search("kb", dense=vector, sparse=weights, principal=PUBLIC, limit=9, filters=filters)
+    for hits in (legs.dense, legs.sparse):
+        assert sorted(hit.payload["document"] for hit in hits) == found
+
+
 # Edge: files and processes
 
 CHILD = """
@@ -418,6 +513,22 @@ def test_edge_drop_removes_the_files(tmp_path: Path) -> None:
     index.close()
 
 
+def test_an_edge_shard_of_before_gets_the_new_field_indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.index.edge.INTEGER_FIELDS", ("generation", "live"))
+    monkeypatch.setattr("ingest.index.edge.KEYWORD_FIELDS", ("tenant", "acl", "version"))
+    old = edge(tmp_path)
+    old.upsert("kb", [point("door")])
+    old.close()
+    monkeypatch.undo()
+    index = EdgeIndex(tmp_path / "index", SIZE)
+    index.set_payload("kb", "a.txt", {"enabled": 0})
+    assert dense(index, "door") == []
+    with index._shard("kb") as shard:
+        assert shard is not None
+        assert set(KEYWORD_FIELDS) | set(INTEGER_FIELDS) <= set(shard.info().payload_schema)
+    index.close()
+
+
 # Server: what goes over the wire, since what the in-memory client ignores cannot be seen there
 
 
@@ -523,6 +634,7 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
     ((by_vector, by_words),) = [body["searches"] for body in wire.bodies("POST", "/query/batch")]
     for query, leg in ((by_vector, "dense"), (by_words, "sparse")):
         assert matches(query["filter"]["must"]) == {"kb": "kb1", "live": 1, "tenant": "t", "acl": ["a", "b"]}
+        assert [c["key"] for c in query["filter"]["must_not"]] == ["enabled", "valid_from", "valid_until"]
         assert (query["using"], query["limit"]) == (leg, 7)
     assert matches(by_words["params"]["idf"]["corpus"]["must"]) == {"kb": "kb1"}
 
@@ -538,6 +650,13 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
             "/points/payload",
             {"kb": "kb1", "version": "v", "generation": 3},
         ),
+        (lambda i: i.set_payload("kb1", "a", {"x": 1}), "POST", "/points/payload", {"kb": "kb1", "document": "a"}),
+        (
+            lambda i: list(i.payloads("kb1", document="a", flag="f", live=True)),
+            "POST",
+            "/points/scroll",
+            {"kb": "kb1", "document": "a", "flags": "f", "live": 1},
+        ),
         (lambda i: i.count("kb1"), "POST", "/points/count", {"kb": "kb1"}),
         (lambda i: i.writings("kb1"), "POST", "/points/scroll", {"kb": "kb1"}),
         (
@@ -547,7 +666,7 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
             {"kb": "kb1", "version": "v", "generation": 3},
         ),
     ],
-    ids=["delete", "drop", "set_live", "count", "writings", "points"],
+    ids=["delete", "drop", "set_live", "set_payload", "payloads", "count", "writings", "points"],
 )
 def test_nothing_reaches_beyond_its_knowledge_base(
     wire: Wire, act: Callable[[ServerIndex], Any], method: str, ending: str, where: dict[str, Any]
@@ -569,6 +688,8 @@ CALLS = {
     "search": lambda index: dense(index, "door"),
     "points": lambda index: list(index.points("kb", "v", 1)),
     "writings": lambda index: index.writings("kb"),
+    "set_payload": lambda index: index.set_payload("kb", "a", {"x": 1}),
+    "payloads": lambda index: list(index.payloads("kb")),
 }
 
 
