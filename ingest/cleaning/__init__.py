@@ -18,7 +18,7 @@ from ingest.cleaning.flags import flag_chunks, summary, warnings_of
 from ingest.cleaning.pages import repeated_pages
 from ingest.schema import Chunk, ParsedDocument
 
-__all__ = ["CLEANING_VERSION", "clean", "flag", "summary", "warnings_of"]
+__all__ = ["CLEANING_VERSION", "clean", "flag", "flag_chunks", "summary", "warnings_of"]
 
 # Part of the pipeline fingerprint: raise it when the same chunks get other flags.
 CLEANING_VERSION = "1"

@@ -27,7 +27,7 @@ _DIGITS = re.compile(r"\d+")
 
 _LINE = re.compile(
     r"^(?:"
-    r"(?:copyright|©|\(c\))[^\n]{0,120}|[^\n]{0,80}all rights reserved\.?[^\n]{0,40}|"
+    r"(?:©|\(c\) ?\d|copyright (?:©|\(c\)|[^\n]{0,40}\b\d{4}))[^\n]{0,120}|[^\n]{0,80}all rights reserved\.?[^\n]{0,40}|"
     r"版权所有[^\n]{0,60}|[^\n]{0,40}(?:保留所有权利|保留一切权利|版權所有|著作權所有)[^\n]{0,20}|[^\n]{0,30}ICP[备備][^\n]{0,30}|[^\n]{0,10}公网安备[^\n]{0,30}|"
     r"skip to (?:main )?(?:content|navigation)|back to (?:the )?top|top of page|返回(?:顶部|首页|上一页)|回到(?:顶部|頂部)|"
     r"(?:subscribe|sign up) (?:to|for) (?:our|the) (?:\w+ )?newsletter[^\n]{0,80}|订阅(?:我们的)?(?:邮件|通讯|资讯)[^\n]{0,40}|"
@@ -43,7 +43,12 @@ _LINE = re.compile(
     r")$",
     re.IGNORECASE,
 )  # fmt: skip
-_COOKIES = re.compile(r"\bcookies?\b", re.IGNORECASE)
+_MENU = re.compile(
+    r"(?:products?|services?|solutions|support|contact(?: us)?|about(?: us)?|blog|news|careers|jobs|faqs?|help(?: cent(?:er|re))?|"
+    r"downloads?|resources|company|pricing|docs|documentation|产品(?:中心)?|服务(?:支持)?|支持|新闻(?:中心)?|下载(?:中心)?|解决方案|帮助(?:中心)?)$",
+    re.IGNORECASE,
+)
+_COOKIES = re.compile(r"\bcookies?\b", re.IGNORECASE | re.ASCII)
 _CONSENT = re.compile(
     r"\b(?:accept|reject|decline|allow|manage|consent|agree|got it|preferences|settings)\b|接受|同意|拒绝|全部允许|管理",
     re.I,
@@ -123,5 +128,5 @@ def _is_furniture(line: str) -> bool:
         return True
     # A menu in one line: "Home | Products | Support | Contact us".
     parts = [part for part in _SEPARATORS.split(line) if part]
-    menu = sum(bool(_LINE.match(part)) for part in parts)
+    menu = sum(bool(_LINE.match(part) or _MENU.match(part)) for part in parts)
     return len(parts) >= 3 and menu * 2 >= len(parts) and max(map(len, parts)) <= 40

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ingest.cleaning.findings import CONTACT, Finding, finding, header_of, wordset
 
 _EMAIL = re.compile(
-    r"(?a)(?<![\w.+\-/@:])([A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?)@"
+    r"(?a)(?<![\w.+\-/@])([A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?)@"
     r"((?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![\w@])"
 )
 _ROLES = wordset(
@@ -24,7 +24,9 @@ _ROLES = wordset(
     "customercare customersupport care cs team newsletter news subscribe unsubscribe reception booking bookings "
     "reservations warranty repair repairs spare parts techsupport tech it ir investor investors partners partner "
     "business bd kefu fuwu shouhou zhaopin partnership complaints ombudsman desk servicedesk community general git "
-    "licensing training events api dev developers opensource maintainers notifications notification alerts"
+    "licensing training events api dev developers opensource maintainers notifications notification alerts claims claim frontdesk store shop hq kontakt vertrieb "
+    "buchhaltung bewerbung datenschutz kundenservice kundendienst contacto ventas soporte ayuda atencion facturacion "
+    "commercial sav vendite assistenza amministrazione"
 )
 _PLACEHOLDERS = wordset(
     "user username you your me name yourname someone somebody test tester example sample foo bar baz abc xxx xx x "
@@ -32,11 +34,12 @@ _PLACEHOLDERS = wordset(
     "first.last firstname.lastname first.lastname john.smith customer client zhangsan youremail your_email your-email "
     "your.name your.email your_name my.name user1 user2 demo account admin root nobody guest"
 )
-_RESERVED = re.compile(r"(?a)(?:^|\.)(?:example\.(?:com|net|org|edu)|(?:test|example|invalid|localhost|local))$", re.I)
+_RESERVED = re.compile(r"(?a)(?:^|\.)example(?:\.(?:com|net|org|edu))?$", re.I)
 # In all patterns here letters are Latin ones (?a): Chinese stands right beside numbers.
-# Of file formats and package versions, not of the net: icon@2x.png, pkg@1.2.js.
+# Of file formats, package versions and hosts at home, not of the net: icon@2x.png, pkg@1.2.js, me@laptop.local.
 _NO_DOMAIN = re.compile(
-    r"(?a)\.(?:png|jpe?g|gif|svg|webp|pdf|docx?|xlsx?|zip|js|css|html?|json|md|py|sh|yaml|yml)$", re.I
+    r"(?a)\.(?:png|jpe?g|gif|svg|webp|pdf|docx?|xlsx?|zip|js|css|html?|json|md|py|sh|yaml|yml|test|invalid|localhost|local|internal|lan)$",
+    re.I,
 )
 
 _MOBILE = re.compile(r"(?a)(?<![\w.+\-])(?:\+?86[\- ]?|0086[\- ]?)?(1[3-9]\d)([\- ]?)(\d{4})\2(\d{4})(?![\w\-]|\.\d)")
@@ -88,6 +91,9 @@ def _emails(text: str) -> Iterator[Finding]:
     for match in _EMAIL.finditer(text):
         name, domain = match[1].lower(), match[2].lower()
         if _NO_DOMAIN.search(domain) or (name in _PLACEHOLDERS and _RESERVED.search(domain)):
+            continue
+        if "://" in text[max(0, match.start() - _NEAR) : match.start()].rpartition(" ")[2]:
+            # The password of an address like https://user:secret@host, not somebody's mailbox.
             continue
         if name in ("you", "your", "yourname", "youremail", "your_email", "your-email", "your.name", "username"):
             continue

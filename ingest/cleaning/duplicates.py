@@ -17,9 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from ingest.cleaning.flags import in_words
 from ingest.cleaning.signatures import Signature, signature
@@ -71,7 +71,7 @@ class NearDuplicates:
     def record(self, knowledge_base_id: str, version: Version, signatures: Mapping[int, Signature | None]) -> None:
         """Store signatures of passages by their ordinals; those of the same passages before are replaced.
 
-        What versions of the document have left behind that are neither live nor this one is deleted.
+        With the first passage, what is left of versions that are neither live nor going to be is deleted.
         """
         rows = [
             {"band": band, "ordinal": ordinal}
@@ -81,16 +81,8 @@ class NearDuplicates:
         ]
         row = PassageBandRow
         with Session(self._engine) as session, session.begin():
-            needed = (
-                select(VersionRow.id)
-                .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
-                .where(VersionRow.document_id == version.document_id, _is_of_use())
-            )
-            session.execute(
-                delete(row).where(
-                    row.document_id == version.document_id, row.version_id != version.id, row.version_id.not_in(needed)
-                )
-            )
+            if 0 in signatures:
+                self._drop_unneeded(session, version)
             for ordinals in _parts(list(signatures)):
                 session.execute(delete(row).where(row.version_id == version.id, row.ordinal.in_(ordinals)))
             common = {
@@ -101,7 +93,18 @@ class NearDuplicates:
             if rows:
                 # A document that was deleted meanwhile has nothing to compare; its points are refused later.
                 with suppress(IntegrityError), session.begin_nested():
-                    session.execute(insert(row), [common | values for values in rows])
+                    session.connection().execute(insert(row), [common | values for values in rows])
+
+    @staticmethod
+    def _drop_unneeded(session: Session, version: Version) -> None:
+        needed = (
+            select(VersionRow.id)
+            .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+            .where(VersionRow.document_id == version.document_id, _is_of_use())
+        )
+        row = PassageBandRow
+        of_others = (row.document_id == version.document_id) & (row.version_id != version.id)
+        session.execute(delete(row).where(of_others, row.version_id.not_in(needed)))
 
     def find(
         self, knowledge_base_id: str, version: Version, signatures: Mapping[int, Signature | None]
@@ -157,7 +160,8 @@ class NearDuplicates:
                 .join(VersionRow, VersionRow.id == row.version_id)
                 .join(DocumentRow, DocumentRow.id == row.document_id)
                 .where(
-                    row.knowledge_base_id == knowledge_base_id,
+                    # Not as a bare column: SQLite would search by its index, and so read the whole knowledge base.
+                    row.knowledge_base_id.concat("") == knowledge_base_id,
                     row.band.in_(bands),
                     or_(row.document_id != version.document_id, row.version_id == version.id),
                     _is_of_use(),
@@ -191,14 +195,20 @@ class NearDuplicates:
         """Document and signature of stored passages."""
         rows: dict[_Place, list[str]] = defaultdict(list)
         documents: dict[_Place, str] = {}
-        row = aliased(PassageBandRow)
-        for part in _parts(list(wanted)):
+        row = PassageBandRow
+        places = set(wanted)
+        complete: set[_Place] = set()
+        for part in _parts(sorted(places)):
+            # Two lists and a look at each row: for a list of pairs SQLite would read the whole table.
             query = select(row.version_id, row.ordinal, row.document_id, row.band).where(
-                tuple_(row.version_id, row.ordinal).in_(part)
+                row.version_id.in_({version_id for version_id, _ in part}),
+                row.ordinal.in_({ordinal for _, ordinal in part}),
             )
             for version_id, ordinal, document_id, band in session.execute(query):
-                rows[version_id, ordinal].append(band)
-                documents[version_id, ordinal] = document_id
+                if (version_id, ordinal) in places and (version_id, ordinal) not in complete:
+                    rows[version_id, ordinal].append(band)
+                    documents[version_id, ordinal] = document_id
+            complete.update(rows)
         signatures = {place: Signature.from_rows(bands) for place, bands in rows.items()}
         return {place: (documents[place], found) for place, found in signatures.items() if found is not None}
 

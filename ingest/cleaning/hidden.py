@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
 )
 _OVERRIDE = re.compile("[\u202d\u202e]")
-_LETTERS_APART = re.compile(r"(?<!\w)(?:\w[ .\-_*]){7,}\w(?!\w)")
+_LETTERS_APART = re.compile(r"(?<!\w)(?:\w[ .\-_*]){5,}\w(?!\w)")
 _WORD = re.compile(r"[A-Za-zͰ-ӿ]{3,}")
 _LOOKALIKES = str.maketrans(
     "аеорсухіјѕԁһвкмнтАЕОРСУХІЈЅВКМНТοαενικρτυχΟΑΕΝΙΚΡΤΥΧ", "aeopcyxijsdhbkmhtAEOPCYXIJSBKMHToaevikptuxOAENIKPTYX"

@@ -60,9 +60,9 @@ _AS_EXAMPLE = re.compile(
     r"[^\n\dA-Za-z]{0,14}(?:\w+[ ]?(?:no|number|id|#)?[^\n\dA-Za-z]{0,4})?$",
     re.I,
 )
-_IP = re.compile(r"(?a)(?<![\w.\-/:])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)")
+_IP = re.compile(r"(?a)(?<![\w.\-/])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)")
 _IP_WORD = re.compile(
-    r"(?a)\b(?:visitor|client|customer|user|login|logged in|sign-?in|signed in|last seen|accessed|connected from|registered|"
+    r"(?a)(?:\b(?:visitor|client|customer|user|login|logged in|sign-?in|signed in|last seen|accessed|connected from|registered)|"
     r"登录|登陆|登錄|访问者|访客|用户|客户|客戶|注册)",
     re.I,
 )

@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -158,7 +159,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _shingles(tokens: Sequence[str]) -> set[str]:
-    plain = [token for token in tokens if not _is_fact(token)]
+    plain = [token for token in tokens if _role(token) is _Role.WORD]
     if len(plain) < _LEAST_WORDS * len(tokens):
         plain = list(tokens)
     han = sum(len(token) == 1 and "㐀" <= token <= "鿿" for token in plain)
@@ -166,39 +167,51 @@ def _shingles(tokens: Sequence[str]) -> set[str]:
     return {" ".join(plain[i : i + size]) for i in range(len(plain) - size + 1)}
 
 
-def _is_fact(token: str) -> bool:
-    return (
-        any(char.isdigit() for char in token)
-        or token in _NUMBER_WORDS
-        or token in _HAN_NUMBERS
-        or token in _HAN_NEGATIONS
-        or token in _NEGATIONS
-    )
+class _Role(Enum):
+    """What a token is to a comparison."""
+
+    WORD = "word"
+    NUMBER = "number"
+    HAN_NUMBER = "number in a Chinese character"
+    CODE = "code"
+    NEGATION = "negation"
+
+
+@lru_cache(maxsize=1 << 16)
+def _role(token: str) -> _Role:
+    if token in _HAN_NEGATIONS or token in _NEGATIONS:
+        return _Role.NEGATION
+    if token in _HAN_NUMBERS:
+        return _Role.HAN_NUMBER
+    if token in _NUMBER_WORDS:
+        return _Role.NUMBER
+    if not any(char.isdigit() for char in token):
+        return _Role.WORD
+    return _Role.CODE if _is_code(token) else _Role.NUMBER
 
 
 def _facts(tokens: Sequence[str], subject: Sequence[str]) -> Facts:
-    numbers: list[str] = []
+    numbers: set[str] = set()
     codes: set[str] = set()
     negations = 0
     for position, token in enumerate(tokens):
+        role = _role(token)
+        if role is _Role.WORD:
+            continue
         before = tokens[position - 1] if position else ""
-        after = tokens[position + 1] if position + 1 < len(tokens) else ""
-        if token in _HAN_NEGATIONS or token in _NEGATIONS:
+        if role is _Role.NEGATION:
             negations += 1
         elif before in _LABELS or before in _HAN_LABELS:
             # Where something stands is nothing that is said of it.
             continue
-        elif token in _HAN_NUMBERS:
-            if after in _HAN_UNITS:
-                numbers.append(_HAN_NUMBERS[token])
-        elif token in _NUMBER_WORDS:
-            numbers.append(_NUMBER_WORDS[token])
-        elif _is_code(token):
+        elif role is _Role.CODE:
             codes.add(token)
-        elif any(char.isdigit() for char in token):
-            numbers.append(_plain_number(token))
-    hashed = hashlib.blake2s(" ".join(sorted(set(numbers))).encode(), digest_size=4).hexdigest()
-    subjects = {token for token in subject if _is_code(token)}
+        elif role is _Role.NUMBER:
+            numbers.add(_NUMBER_WORDS.get(token) or _plain_number(token))
+        elif position + 1 < len(tokens) and tokens[position + 1] in _HAN_UNITS:
+            numbers.add(_HAN_NUMBERS[token])
+    hashed = hashlib.blake2s(" ".join(sorted(numbers)).encode(), digest_size=4).hexdigest()
+    subjects = {token for token in subject if _role(token) is _Role.CODE}
     return Facts(hashed, _names(subjects, 2), _names(codes, 4), min(negations, 255))
 
 
