@@ -32,6 +32,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SAMPLE = 64 * 1024
 _MOST_BAD_BYTES = 0.001
 _FEW_BAD_BYTES = 3
+# Each bad byte costs a new attempt at the rest of the file.
+_MOST_TRIES = 200
+# Two bytes of GB18030 may be one letter of UTF-8; in a text of some length that never lasts.
+_SHORT = 200
 
 
 def decode(data: bytes, name: str, declared: str | None = None) -> str:
@@ -73,18 +77,29 @@ def _decode(data: bytes, declared: str | None) -> str | None:
         return None
     if (text := _shifted(data)) is not None:
         return text
+    claimed = _WRITTEN_AS.get(declared.lower().strip(), declared.strip()) if declared else ""
+    believed = claimed if claimed and not _PROVES_NOTHING.search(claimed) else ""
     # UTF-8 refuses nearly everything else, so it is believed before what a page claims about itself.
-    for text in (_strictly(data, "utf-8"), _nearly_utf8(data)):
+    if (text := _strictly(data, "utf-8")) is not None:
+        return text if text.isascii() else _unless_short(data, text, believed)
+    for text in (_strictly(data, believed) if believed else None, _nearly_utf8(data)):
         if text is not None:
             return text
-    claimed = _WRITTEN_AS.get(declared.lower().strip(), declared.strip()) if declared else ""
-    if claimed and not _PROVES_NOTHING.search(claimed) and (text := _nearly(data, claimed)) is not None:
+    if believed and (text := _nearly(data, believed)) is not None:
         return text
     if (text := charsets.east_asian(data, _nearly)) is not None:
         return text
     if claimed and (text := _strictly(data, claimed)) is not None:
         return text
     return charsets.other_script(data, _strictly) or charsets.latin(data, _strictly)
+
+
+def _unless_short(data: bytes, text: str, claimed: str) -> str:
+    """The UTF-8 text, unless it is a few letters of no language that are common words in what is claimed or in Chinese."""
+    if len(data) > _SHORT or max(text) > "\u07ff":
+        return text
+    other = _strictly(data, claimed) if claimed else charsets.east_asian(data, _strictly)
+    return other if other and sum(c in charsets.COMMON for c in other) > 0 else text
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:
@@ -116,7 +131,7 @@ def _common(data: bytes, encoding: str) -> int:
 
 
 def _bearable(data: bytes) -> int:
-    return max(min(_FEW_BAD_BYTES, len(data) // 40), int(_MOST_BAD_BYTES * len(data)))
+    return min(max(min(_FEW_BAD_BYTES, len(data) // 40), int(_MOST_BAD_BYTES * len(data))), _MOST_TRIES)
 
 
 def _shifted(data: bytes) -> str | None:
@@ -155,20 +170,22 @@ def _nearly_utf8(data: bytes) -> str | None:
     """UTF-8 with a few bad bytes: cut off in the middle of a character, or lines of another file pasted in."""
     parts: list[str] = []
     position, bad = 0, 0
+    is_cut_off = False
     while position < len(data):
         try:
             parts.append(data[position:].decode())
             break
         except UnicodeDecodeError as exc:
             bad += exc.end - exc.start
-            if bad > max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data)):
+            is_cut_off = bad == exc.end - exc.start and position + exc.end == len(data)
+            if bad > min(max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data)), _MOST_TRIES):
                 return None
             parts.append(data[position : position + exc.start].decode())
             parts.append(_stray(data, position + exc.start, position + exc.end))
             position += exc.end
     text = "".join(parts)
     sequences = sum(c > "\x7f" for c in text)
-    return text if sequences >= 3 * bad or (sequences and position >= len(data) - 4) else None
+    return text if sequences >= 3 * bad or (sequences and is_cut_off) else None
 
 
 def _stray(data: bytes, start: int, end: int) -> str:

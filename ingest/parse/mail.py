@@ -37,12 +37,14 @@ _BLOCK = 1 << 20
 class MailFile:
     """A file in a mail.
 
-    inline: shown inside the text, as a logo is.
+    inline:     shown inside the text, as a logo is.
+    content_id: by what the page refers to it, if it has such a name.
     """
 
     name: str
     content: bytes
     inline: bool = False
+    content_id: str = ""
 
 
 @dataclass(slots=True)
@@ -108,6 +110,9 @@ def read_message(message: Message, name: str) -> Mail:
             mail.headers[header] = _date(value) if header == "Date" else value
     for part in _leaves(message):
         _read_part(part, mail, name)
+    for file in mail.files:
+        # Some programs call the pictures of their pages attachments.
+        file.inline = file.inline or bool(file.content_id and f"cid:{file.content_id}" in mail.html)
     return mail
 
 
@@ -189,7 +194,8 @@ def _read_part(part: Message, mail: Mail, name: str) -> None:
         inline = (disposition.startswith("inline") or shown) and part.get_content_maintype() == "image"
         # Styles and scripts of a saved web page are no documents.
         if not (shown and kind in ("text/css", "application/javascript", "text/javascript")):
-            mail.files.append(MailFile(file_name or _default_name(kind), content, inline))
+            picture_id = str(part.get("Content-ID", "")).strip("<> ") if part.get_content_maintype() == "image" else ""
+            mail.files.append(MailFile(file_name or _default_name(kind), content, inline, picture_id))
 
 
 def _attach_mail(part: Message, mail: Mail, file_name: str) -> None:

@@ -70,10 +70,16 @@ def test_one_bad_byte_costs_one_character(data: bytes, expected: str) -> None:
         # What is declared but plainly is not so is not believed.
         (ZH, "utf-8", "gb2312"),
         (ZH, "gb18030", "iso-8859-1"),
+        # Bytes that could as well be a few letters of UTF-8.
+        ("联通", "gb18030", "gbk"),
+        ("联通", "gb18030", None),
+        ("回复", "gb18030", "gb2312"),
+        ("é à ü", "utf-8", None),
+        ("Привет", "utf-8", None),
         (RU, "cp1251", "no-such-encoding"),
     ],
 )
-def test_what_a_file_declares_helps(text: str, encoding: str, declared: str) -> None:
+def test_what_a_file_declares_helps(text: str, encoding: str, declared: str | None) -> None:
     assert decode(text.encode(encoding), "a.html", declared) == text
 
 
