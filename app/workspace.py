@@ -69,10 +69,11 @@ class Workspace:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model; loading it takes seconds."""
-        return BatchingEmbedder(self._model) if self._beside else self._model
+        return BatchingEmbedder(self.model) if self._beside else self.model
 
     @cached_property
-    def _model(self) -> SentenceTransformerEmbedder:
+    def model(self) -> SentenceTransformerEmbedder:
+        """The model behind the embedder."""
         return load_embedder(self.settings.ingest)
 
     @cached_property
@@ -108,7 +109,7 @@ class Workspace:
     @cached_property
     def sandbox(self) -> Sandbox:
         """Reads files in processes of their own; the first one waits some seconds for them to start."""
-        return Sandbox(self._model.counter(), self.settings.ingest.chunk_tokens)
+        return Sandbox(self.model.counter(), self.settings.ingest.chunk_tokens)
 
     @cached_property
     def pipeline(self) -> Pipeline:

@@ -41,7 +41,7 @@ class Staging:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(".partial")
         with partial.open("w", encoding="utf-8") as writer:
-            writer.writelines(f"{line}\n" for line in _lines(read))
+            writer.writelines(f"{line}\n" for line in lines_of(read))
             writer.flush()
             os.fsync(writer.fileno())
         partial.replace(target)
@@ -53,12 +53,12 @@ class Staging:
     def head(self, version: Version) -> Read:
         """The document without its chunks."""
         with (self._of(version) / _DOCUMENT).open(encoding="utf-8") as lines:
-            return _document(next(lines))
+            return document_of(next(lines))
 
     def chunks(self, version: Version, start: int, count: int) -> list[Chunk]:
         """Some chunks, from an ordinal on."""
         with (self._of(version) / _DOCUMENT).open(encoding="utf-8") as lines:
-            return [_chunk(line) for line in islice(lines, 1 + start, 1 + start + count)]
+            return [chunk_of(line) for line in islice(lines, 1 + start, 1 + start + count)]
 
     def drop(self, version: Version) -> None:
         """Forget a writing."""
@@ -76,7 +76,8 @@ class Staging:
         return self._folder / f"{version.id}.{version.generation}"
 
 
-def _lines(read: Read) -> Iterator[str]:
+def lines_of(read: Read) -> Iterator[str]:
+    """A read document as lines of JSON: one about the document, then one a chunk."""
     document = {
         "title": read.title,
         "format": read.format,
@@ -90,13 +91,15 @@ def _lines(read: Read) -> Iterator[str]:
         yield json.dumps(asdict(chunk), ensure_ascii=False)
 
 
-def _document(line: str) -> Read:
+def document_of(line: str) -> Read:
+    """The document of a first line, without its chunks."""
     found = json.loads(line)
     attachments = tuple(Attachment(name, Path(path)) for name, path in found["attachments"])
     return Read(found["title"], found["format"], found["pages"], tuple(found["warnings"]), [], attachments)
 
 
-def _chunk(line: str) -> Chunk:
+def chunk_of(line: str) -> Chunk:
+    """The chunk of a further line."""
     found: dict[str, Any] = json.loads(line)
     for name in ("heading_path", "pages", "flags"):
         found[name] = tuple(found[name])

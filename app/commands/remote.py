@@ -154,6 +154,8 @@ class RemoteDesk:
             raise SourceError(source["problem"])
         outcome: dict[str, Any] = source["outcome"]
         documents: dict[str, str] = outcome.pop("documents")
+        if not outcome["left_off"]:
+            del outcome["left_off"]
         waiting = {d["id"]: d for d in self._documents(name) if d["document"] in documents}
         return Synced(name, outcome, documents, self._finished(name, waiting, report))
 
@@ -218,11 +220,14 @@ class RemoteDesk:
 
 def _error(reply: httpx.Response) -> FrontdeskError:
     try:
-        message = str(reply.json()["error"]["message"])
+        error = reply.json()["error"]
+        message, code = str(error["message"]), error["code"]
     except (ValueError, KeyError, TypeError):
-        message = f"the server replied with HTTP {reply.status_code}"
+        message, code = f"the server replied with HTTP {reply.status_code}", ""
     if reply.status_code == 404:
         return NotFound(message)
+    if code == "source":
+        return SourceError(message)
     return UsageError(message) if reply.status_code in (400, 422) else FrontdeskError(message)
 
 

@@ -154,6 +154,10 @@ class Sandbox:
             except subprocess.TimeoutExpired:
                 zygote.process.kill()
                 zygote.process.wait()
+            with self._turn:
+                zygote.control.close()
+                self._zygote = None
+            zygote.control.close()
 
     def read(
         self,
@@ -356,6 +360,8 @@ class Sandbox:
         if not said:
             process.kill()
             process.wait()
+            ours.close()
+            self._zygote = None
             raise Stopping if self._stopping else SandboxNotStarted("the processes that read files cannot be started")
         self._zygote.walls = tuple(json.loads(said)["walls"])
         log.info("files are read behind: %s", ", ".join(self._zygote.walls))

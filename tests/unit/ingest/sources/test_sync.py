@@ -74,11 +74,8 @@ class MemoryStore:
         if not self.named and known_mark and known_mark == self.mark_of(found.path):
             yield None
             return
-        self.reads.append(found.path)
-        content = self.files[found.path].encode()
-        yield Held(
-            found.path, f"{ADDRESS}/{found.path}", content, self.mark_of(found.path), found.path in self.changing
-        )
+        content, changes = self.files[found.path].encode(), found.path in self.changing
+        yield Held(found.path, f"{ADDRESS}/{found.path}", content, self.mark_of(found.path), changes, self.reads)
 
 
 @pytest.fixture
