@@ -18,8 +18,8 @@ from ingest.records import KnowledgeBase
 
 _LONGEST_NAME = 500
 _BLOCK = 1 << 20
-# Two uploads of one name at once would open the same generation, or the same document twice. One process owns the data
-# folder, so that a lock of the process is enough.
+# The catalog keeps uploads of one name apart, of several processes too; this one gives a source's look the turn to see
+# whose a name is before anything is received for it.
 accepting = threading.Lock()
 
 
@@ -64,8 +64,12 @@ class Receiver:
         self._workspace = workspace
         self._keys = keys
 
-    def receive(self, kb: KnowledgeBase, files: Sequence[IncomingFile], key: str | None) -> list[Received]:
+    def receive(
+        self, kb: KnowledgeBase, files: Sequence[IncomingFile], key: str | None, draft: bool = False
+    ) -> list[Received]:
         """Put files on disk and into the queue; with a key that was used before, what was replied then.
+
+        draft: they shall not go live by themselves.
 
         Raises:
             UsageError: a name cannot be used, or the key was used for other files.
@@ -79,7 +83,7 @@ class Receiver:
             raise UsageError(f"two files of one upload are both named {min(twice)!r}: rename one of them")
         self._workspace.pipeline.check_index(kb)
         if key is None:
-            return [received for received, _ in self._take(kb, named)]
+            return [received for received, _ in self._take(kb, named, draft)]
         scope = f"upload:{kb.id}"
         before = self._keys.begin(key, scope)
         if before is not None:
@@ -87,7 +91,7 @@ class Receiver:
             self._keys.check(key, scope, _fingerprint(hashed))
             return [Received(**entry) for entry in json.loads(before)]
         try:
-            taken = self._take(kb, named)
+            taken = self._take(kb, named, draft)
         except BaseException:
             self._keys.abandon(key, scope)
             raise
@@ -96,19 +100,21 @@ class Receiver:
         self._keys.finish(key, scope, _fingerprint(hashed), json.dumps(reply))
         return [received for received, _ in taken]
 
-    def _take(self, kb: KnowledgeBase, named: Sequence[tuple[str, BinaryIO]]) -> list[tuple[Received, str]]:
+    def _take(
+        self, kb: KnowledgeBase, named: Sequence[tuple[str, BinaryIO]], draft: bool
+    ) -> list[tuple[Received, str]]:
         taken = []
         for name, file in named:
             content_hash, size = self._workspace.files.add_from(file)
-            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size)
+            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size, draft)
             taken.append((Received(name, unchanged), content_hash))
         return taken
 
 
-def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> bool:
+def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int, draft: bool = False) -> bool:
     """Put stored bytes into the queue, one document after the other; whether they were live already."""
     with accepting:
-        return getattr(pipeline.accept_stored(kb, name, content_hash, size), "unchanged", False)
+        return getattr(pipeline.accept_stored(kb, name, content_hash, size, draft=draft), "unchanged", False)
 
 
 def _hash(file: BinaryIO) -> str:

@@ -135,8 +135,11 @@ class Curations(Transactions):
                 session.delete(doc)
             return True
 
-    def writings(self, knowledge_base_id: str) -> dict[tuple[str, int], Writing]:
-        """The writings of a knowledge base that have points for good: live ones, and drafts that are ready."""
+    def writings(self, knowledge_base_id: str, document_id: str | None = None) -> dict[tuple[str, int], Writing]:
+        """The writings of a knowledge base that have points for good: live ones, and drafts that are ready.
+
+        document_id: of one document only.
+        """
         query = (
             select(VersionRow, DocumentRow)
             .join(DocumentRow, VersionRow.document_id == DocumentRow.id)
@@ -145,6 +148,8 @@ class Curations(Transactions):
                 (VersionRow.id == DocumentRow.live_version_id) | (VersionRow.draft & (VersionRow.state == State.READY))
             )
         )
+        if document_id is not None:
+            query = query.where(DocumentRow.id == document_id)
         found = {}
         with self._session() as session:
             for row, doc in session.execute(query):
@@ -227,6 +232,11 @@ class Curator:
             if now == said:
                 return
             said = now
+
+    def show_new(self, knowledge_base_id: str, version: Version) -> None:
+        """The same for points that were just written: they carry nothing yet, which says what an untouched document says."""
+        if self._catalog.curation(version.document_id) != AS_IT_CAME:
+            self.show(knowledge_base_id, version.document_id, version.document)
 
     def publish(self, kb: KnowledgeBase, document: Document) -> bool:
         """Make a document's draft the live version, in one step; what it replaces goes on the purge list.

@@ -31,11 +31,15 @@ __all__ = ["WINDOW", "Ingested", "Mismatch", "Pipeline", "Progress", "Upload"]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to ingest, under the document name it shall have; a title given here goes before the document's own."""
+    """A file to ingest, under the document name it shall have; a title given here goes before the document's own.
+
+    draft: it shall not go live by itself.
+    """
 
     name: str
     path: Path
     title: str = ""
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +150,13 @@ class Pipeline:
             content_hash, size = self._files.add(upload.path)
         except (FrontdeskError, OSError) as exc:
             return Ingested(upload.name, State.FAILED, f"the file cannot be copied into the data folder: {exc}")
-        return self.accept_stored(kb, upload.name, content_hash, size)
+        return self.accept_stored(kb, upload.name, content_hash, size, draft=upload.draft)
 
-    def accept_stored(self, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> Version | Ingested:
+    def accept_stored(
+        self, kb: KnowledgeBase, name: str, content_hash: str, size: int, *, draft: bool = False
+    ) -> Version | Ingested:
         """The same for bytes that are in the file store already."""
-        version = self._catalog.begin_version(kb, name, content_hash, self.fingerprint, size)
+        version = self._catalog.begin_version(kb, name, content_hash, self.fingerprint, size, draft=draft)
         if version is None:
             document = self._catalog.document(kb, name)
             chunks = next((v.chunks for v in self._catalog.versions(document) if v.live), 0)
@@ -246,12 +252,15 @@ class Pipeline:
         uploads = []
         for name in names:
             newest = self._catalog.document(kb, name).latest
-            uploads.append(Upload(name, self._files.path(newest.content_hash)))
+            uploads.append(Upload(name, self._files.path(newest.content_hash), draft=newest.draft))
         yield from self.ingest(kb, uploads, progress)
 
     def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
-        """Compare catalog and index both ways and repair; see Reconciler."""
-        return self.reconciler.verify(kb)
+        """Compare catalog and index both ways and repair; see Reconciler, Curator and Edits."""
+        wrong = self.reconciler.verify(kb)
+        self.stages.curator.mend(kb)
+        self.stages.edits.mend(kb)
+        return wrong
 
     def recover(self) -> list[Version]:
         """Put back what a dead process left unfinished and finish its deletions; returns what waits now."""

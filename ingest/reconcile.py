@@ -34,7 +34,7 @@ class Mismatch:
 class Reconciler:
     """Compares and repairs.
 
-    accept: puts a stored file (knowledge base, document, content hash, size) into the queue.
+    accept: puts a stored file (knowledge base, document, content hash, size; draft) into the queue.
     shared: other processes work on the same catalog; what they are busy with is left alone.
     """
 
@@ -44,7 +44,7 @@ class Reconciler:
         files: FileStore,
         index: VectorIndex,
         staging: Staging,
-        accept: Callable[[KnowledgeBase, str, str, int], object],
+        accept: Callable[..., object],
         fingerprint: str,
         *,
         shared: bool = False,
@@ -122,7 +122,7 @@ class Reconciler:
                 # Received before an update of parser or embedder: the same bytes, under the pipeline of today.
                 self._catalog.fail(version, UPDATED)
                 kb = self._catalog.knowledge_base_by_id(version.knowledge_base_id)
-                self._accept(kb, version.document, version.content_hash, version.size_bytes)
+                self._accept(kb, version.document, version.content_hash, version.size_bytes, draft=version.draft)
         self.purge()
         if not self._shared:
             # Elsewhere somebody may be in the middle of storing a file whose row is not written yet.

@@ -5,10 +5,10 @@ Two drivers share them: the batch of a command (ingest/pipeline.py), and the dur
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from cachetools import LRUCache
@@ -16,10 +16,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingest.catalog import Catalog
 from ingest.cleaning.duplicates import NearDuplicates, flag_across
+from ingest.curation import Curator
+from ingest.edits import Edits, marks_of
 from ingest.embed import Embedder, Vectors
 from ingest.errors import FrontdeskError, IndexUnavailable
 from ingest.files import FileStore
-from ingest.index.base import Point, VectorIndex, chunk_id
+from ingest.index.base import Point, VectorIndex, chunk_id, embed_hash
 from ingest.reading import Read, Reader
 from ingest.records import KnowledgeBase, State, Version
 from ingest.schema import Attachment, Chunk
@@ -72,6 +74,8 @@ class Stages:
         self._sparse = sparse
         self._read = read
         self._near = NearDuplicates(catalog.engine)
+        self.curator = Curator(catalog, index)
+        self.edits = Edits(catalog, index, embedder, sparse)
         self._kept: LRUCache[tuple[str, int], Mapping[str, Vectors]] = LRUCache(_KEPT_AT_ONCE)
 
     def read(self, version: Version, title: str, report: Progress, cancelled: Callable[[], bool] | None = None) -> Read:
@@ -112,9 +116,10 @@ class Stages:
             DiskFull: there is no room.
         """
         check_space(self._files.folder)
-        part = flag_across(self._near, kb.id, part)
+        read = flag_across(self._near, kb.id, part)
+        part = self._worded(read)
         texts = [chunk.indexed_text(title) for _, title, chunk in part]
-        names = [_name_of(text) for text in texts]
+        names = [embed_hash(text) for text in texts]
         # A vector of a language the model does not know is noise with a cost: such chunks have none.
         known = [i for i, (_, _, c) in enumerate(part) if c.language == "und" or self._embedder.knows(c.language)]
         vectors: dict[int, Vectors] = {}
@@ -126,7 +131,7 @@ class Stages:
         vectors.update(zip(new, self._embedder.embed_documents([texts[i] for i in new]), strict=True))
         sparse = [self._sparse.encode_document(text) for text in texts]
         points = [
-            self._point(kb, version, title, chunk, vectors.get(i), sparse[i], names[i])
+            self._point(kb, version, title, chunk, vectors.get(i), sparse[i], names[i], marks_of(chunk, read[i][2]))
             for i, (version, title, chunk) in enumerate(part)
         ]
         self._index.upsert(kb.id, points)
@@ -141,22 +146,31 @@ class Stages:
         written = self._index.count(kb.id, version.id, version.generation)
         if written != expected:
             return self.fail(version, f"the index holds {written} of its {expected} chunks; ingest the file again")
-        # Visible in the index first: until the catalog says live, retrieval drops these hits.
-        if expected:
-            self._index.set_live(kb.id, version.id, version.generation)
         warnings = (*read.warnings, *self._near.warnings(kb.id, version))
-        published = self._catalog.publish(
-            version,
-            title=read.title,
-            format=read.format,
-            pages=read.pages,
-            chunks=expected,
-            warnings=warnings,
-        )
+        # What is said of the document comes before anybody may see its points.
+        self.curator.show_new(kb.id, version)
+        if version.draft:
+            published = self._catalog.keep_draft(
+                version, format=read.format, pages=read.pages, chunks=expected, warnings=warnings
+            )
+        else:
+            # Visible in the index first: until the catalog says live, retrieval drops these hits.
+            if expected:
+                self._index.set_live(kb.id, version.id, version.generation)
+            published = self._catalog.publish(
+                version,
+                title=read.title,
+                format=read.format,
+                pages=read.pages,
+                chunks=expected,
+                warnings=warnings,
+            )
         self._forget(version)
         if not published:
             self._index.delete(kb.id, version.id, version.generation)
             return Ingested(version.document, State.FAILED, "it was uploaded again or deleted meanwhile")
+        self.curator.show_new(kb.id, version)
+        self.edits.published(kb, version.document_id)
         self.discard_unneeded({v.content_hash for v in self._catalog.versions_of(version.document_id)})
         return Ingested(version.document, State.READY, chunks=expected, warnings=warnings)
 
@@ -164,6 +178,8 @@ class Stages:
         self, kb: KnowledgeBase, version: Version, found: Sequence[Attachment], fingerprint: str
     ) -> list[Version]:
         """Make documents of the files found inside one; those that it held before and holds no more are deleted.
+
+        Those of a draft are drafts themselves, and nothing is deleted before it is published.
 
         Returns the versions that are to be ingested now.
         """
@@ -177,9 +193,12 @@ class Stages:
                 fingerprint,
                 size,
                 parent_id=version.document_id,
+                draft=version.draft,
             )
             if child is not None:
                 children.append(child)
+        if version.draft:
+            return children
         names = {f"{version.document}/{attachment.name}" for attachment in found}
         gone = [child for child in self._catalog.children(version.document_id) if child.name not in names]
         for child_document in gone:
@@ -197,6 +216,15 @@ class Stages:
     def discard_unneeded(self, hashes: set[str]) -> None:
         """Delete those of some stored files that no version needs any more."""
         self._files.discard(hashes - self._catalog.content_hashes())
+
+    def _worded(self, part: Sequence[tuple[Version, str, Chunk]]) -> list[tuple[Version, str, Chunk]]:
+        """Persons' wordings in the place of the texts they replace."""
+        found: list[tuple[Version, str, Chunk]] = []
+        for _, group in groupby(part, key=lambda entry: entry[0].document_id):
+            entries = list(group)
+            chunks = self.edits.reworded(entries[0][0].document_id, [chunk for _, _, chunk in entries])
+            found += [(version, title, chunk) for (version, title, _), chunk in zip(entries, chunks, strict=True)]
+        return found
 
     def _forget(self, version: Version) -> None:
         self.staging.drop(version)
@@ -221,6 +249,7 @@ class Stages:
         dense: Vectors | None,
         sparse: SparseVector,
         made_of: str,
+        marks: Mapping[str, Any],
     ) -> Point:
         payload: dict[str, Any] = {
             "tenant": kb.tenant,
@@ -241,6 +270,7 @@ class Stages:
             "tokens": chunk.tokens,
             "boxes": [list(box) for box in chunk.boxes],
             "flags": list(chunk.flags),
+            **marks,
         }
         return Point(chunk_id(version.id, chunk.ordinal), sparse, payload, dense)
 
@@ -260,8 +290,3 @@ def reason_of(exc: Exception) -> str:
     if isinstance(exc, FileNotFoundError):
         return "its stored file is not there any more; upload it again"
     return f"it could not be ingested ({type(exc).__name__}: {exc}); process it again"
-
-
-def _name_of(text: str) -> str:
-    """What a vector was made of: a hash of the indexed text, exactly as the model read it."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

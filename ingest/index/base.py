@@ -10,6 +10,7 @@ What a point does not carry hides it from nobody: points are written before anyt
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,6 +31,11 @@ _NAMESPACE = uuid.UUID("6f0d5f2e-3c1b-5a47-9d0e-1f7a6c2b8e90")
 def chunk_id(version: str, ordinal: int) -> str:
     """Id of a chunk: UUIDv5 of its version and its place in it."""
     return str(uuid.uuid5(_NAMESPACE, f"{version}:{ordinal}"))
+
+
+def embed_hash(text: str) -> str:
+    """What a vector was made of: a hash of the indexed text, exactly as the model read it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,7 +280,7 @@ def _visible(principal: Principal, filters: Filters, at: float) -> edge.Filter:
         edge.FieldCondition("valid_from", range=edge.RangeFloat(gt=at)),
         edge.FieldCondition("valid_until", range=edge.RangeFloat(lte=at)),
     ]
-    return edge.Filter(must=must, must_not=hidden)
+    return edge.Filter(must=[*must], must_not=[*hidden])
 
 
 @contextmanager
