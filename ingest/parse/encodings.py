@@ -32,8 +32,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SAMPLE = 64 * 1024
 _MOST_BAD_BYTES = 0.001
 _FEW_BAD_BYTES = 3
-# Each bad byte costs a new attempt at the rest of the file.
-_MOST_TRIES = 200
+# Each bad byte costs a new attempt at the rest of its line.
+_MOST_IN_LINE = 200
 # Two bytes of GB18030 may be one letter of UTF-8; in a text of some length that never lasts.
 _SHORT = 200
 
@@ -111,27 +111,39 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 
 def _nearly(data: bytes, encoding: str) -> str | None:
     """Decoded, with at most a stray byte in a thousand dropped: one bad byte must not make a page unreadable."""
+    if (text := _strictly(data, encoding)) is not None:
+        return text
+    # By lines: in none of these encodings is a line end a part of a character.
+    lines, bad, most = [], 0, max(min(_FEW_BAD_BYTES, len(data) // 40), _MOST_BAD_BYTES * len(data))
+    for line in data.split(b"\n"):
+        if (text := _strictly(line, encoding)) is None:
+            text, lost = _mended(line, encoding)
+            bad += lost
+            if text is None or bad > most:
+                return None
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def _mended(line: bytes, encoding: str) -> tuple[str | None, int]:
+    """A line without its bad characters, and how many there were; no text where there are too many."""
     parts: list[str] = []
     position = 0
-    for _ in range(_bearable(data) + 1):
+    for bad in range(_MOST_IN_LINE):
         try:
-            return "".join([*parts, data[position:].decode(encoding)])
+            return "".join([*parts, line[position:].decode(encoding)]), bad
         except UnicodeDecodeError as exc:
-            parts.append(data[position : position + exc.start].decode(encoding, errors="ignore"))
+            parts.append(line[position : position + exc.start].decode(encoding, errors="ignore"))
             position += exc.start
         except (UnicodeError, LookupError):
-            return None
+            break
         # A lost half of a character would pair all that follow wrongly: go on where it reads better.
-        position += max((1, 2), key=lambda skip: _common(data[position + skip : position + skip + 80], encoding))
-    return None
+        position += max((1, 2), key=lambda skip: _common(line[position + skip : position + skip + 80], encoding))
+    return None, _MOST_IN_LINE
 
 
 def _common(data: bytes, encoding: str) -> int:
     return sum(c in charsets.COMMON for c in data.decode(encoding, errors="ignore"))
-
-
-def _bearable(data: bytes) -> int:
-    return min(max(min(_FEW_BAD_BYTES, len(data) // 40), int(_MOST_BAD_BYTES * len(data))), _MOST_TRIES)
 
 
 def _shifted(data: bytes) -> str | None:
@@ -168,24 +180,36 @@ def _usual_share(text: str) -> float:
 
 def _nearly_utf8(data: bytes) -> str | None:
     """UTF-8 with a few bad bytes: cut off in the middle of a character, or lines of another file pasted in."""
+    lines, bad, most = [], 0, max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data))
+    for line in data.split(b"\n"):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError:
+            text, lost = _mended_utf8(line)
+            lines.append(text)
+            bad += lost
+            if bad > most:
+                return None
+    text = "\n".join(lines)
+    sequences = sum(c > "\x7f" for c in text)
+    is_cut_off = bad <= _FEW_BAD_BYTES and _strictly(data[:-bad], "utf-8") is not None
+    return text if sequences >= 3 * bad or (sequences and is_cut_off) else None
+
+
+def _mended_utf8(line: bytes) -> tuple[str, int]:
     parts: list[str] = []
     position, bad = 0, 0
-    is_cut_off = False
-    while position < len(data):
+    while position < len(line) and bad < _MOST_IN_LINE:
         try:
-            parts.append(data[position:].decode())
+            parts.append(line[position:].decode())
             break
         except UnicodeDecodeError as exc:
+            parts.append(line[position : position + exc.start].decode())
+            parts.append(_stray(line, position + exc.start, position + exc.end))
             bad += exc.end - exc.start
-            is_cut_off = bad == exc.end - exc.start and position + exc.end == len(data)
-            if bad > min(max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data)), _MOST_TRIES):
-                return None
-            parts.append(data[position : position + exc.start].decode())
-            parts.append(_stray(data, position + exc.start, position + exc.end))
             position += exc.end
-    text = "".join(parts)
-    sequences = sum(c > "\x7f" for c in text)
-    return text if sequences >= 3 * bad or (sequences and is_cut_off) else None
+    # What is left of a line given up is not counted as read.
+    return "".join(parts), bad if bad < _MOST_IN_LINE else len(line)
 
 
 def _stray(data: bytes, start: int, end: int) -> str:
