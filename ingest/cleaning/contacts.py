@@ -62,8 +62,8 @@ _PHONE_WORD = re.compile(
 _COMPANY = re.compile(
     r"(?a)hotline|help ?line|help ?desk|call (?:us|our)|contact us|reach us|customer (?:service|care|support)|support|"
     r"toll[- ]free|switchboard|reception|head ?office|headquarters|service cent(?:er|re)|our (?:team|office|number)|"
-    r"sales|fax|emergency|"
-    r"热线|客服|总机|服务电话|咨询电话|售后|投诉电话|公司电话|前台|传真|官方|報修|报修|客戶服務|服務專線|值班",
+    r"sales|fax|emergency|\boffice|\bstore\b|\bshop\b|\bbranch\b|"
+    r"热线|客服|总机|服务电话|咨询电话|售后|投诉电话|公司电话|前台|传真|官方|门店|分店|网点|营业厅|维修点|服务点|酒店|報修|报修|客戶服務|服務專線|值班",
     re.I,
 )
 _PERSON = re.compile(
@@ -150,7 +150,7 @@ def _kind_of(number: str, region: str | None) -> str:
 
 
 def _is_company(text: str, match: re.Match[str]) -> bool:
-    line = _line_before(text, match.start())
+    line = header_of(text, match.start()) + " " + _line_before(text, match.start())
     company = [found.end() for found in _COMPANY.finditer(line)]
     person = [found.end() for found in _PERSON.finditer(line)]
     # The nearer word decides: "Support: ask Mr. Lee, mobile 139..." is Mr. Lee's.

@@ -11,7 +11,7 @@ from ingest.schema import ParsedDocument, text_hash
 # Pages with less text repeat by chance: a title, "This page is intentionally left blank".
 _LEAST_CHARACTERS = 60
 _NEARLY = 0.95
-_DIGIT_LINE = re.compile(r"^\D{0,12}\d{1,4}\D{0,12}$", re.MULTILINE)
+_PAGE_NUMBER = re.compile(r"\W*(?:page|p\.|seite|第)?\s*\d{1,4}\s*(?:页|頁|(?:of|/|von)\s*\d{1,4})?\W*", re.IGNORECASE)
 
 
 def repeated_pages(document: ParsedDocument) -> dict[int, int]:
@@ -22,7 +22,8 @@ def repeated_pages(document: ParsedDocument) -> dict[int, int]:
     """
     parts: dict[int, list[str]] = defaultdict(list)
     for element in document.elements:
-        if element.page is not None:
+        # A page's own number is no difference.
+        if element.page is not None and not _PAGE_NUMBER.fullmatch(element.text.strip() or "-"):
             cells = [cell for row in element.table.rows for cell in row] if element.table is not None else []
             parts[element.page] += [element.text, *cells]
     found: dict[int, int] = {}
@@ -30,8 +31,7 @@ def repeated_pages(document: ParsedDocument) -> dict[int, int]:
     bands: dict[str, list[int]] = defaultdict(list)
     signatures: dict[int, Signature] = {}
     for page in sorted(parts):
-        # A page's own number is no difference.
-        text = _DIGIT_LINE.sub("", "\n".join(parts[page]))
+        text = "\n".join(parts[page])
         if len("".join(text.split())) < _LEAST_CHARACTERS:
             continue
         name = text_hash(text)

@@ -59,15 +59,15 @@ _HAN_LABELS = frozenset("第图圖表")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What near-duplicates may differ in: a hash of the numbers, hashes of codes, the count of negations.
+    """What near-duplicates may differ in: a hash of the numbers, hashes of codes, a hash of what is negated.
 
     subjects: hashes of codes in title and headings; codes: of those in the text.
     """
 
     numbers: str
+    negations: str
     subjects: frozenset[str]
     codes: frozenset[str]
-    negations: int
 
     def same_subject(self, other: Facts) -> bool:
         """Whether no code tells the two apart: the sheets of two products, the entries of two errors are two subjects.
@@ -86,13 +86,13 @@ class Facts:
     def encoded(self) -> str:
         """As at most 32 characters; the inverse is ``decoded``."""
         subjects, codes = ("".join(sorted(group)) for group in (self.subjects, self.codes))
-        return f"f{self.negations:02x}{self.numbers}{subjects}.{codes}"
+        return f"f{self.negations}{self.numbers}{subjects}.{codes}"
 
     @staticmethod
     def decoded(text: str) -> Facts:
         """Facts as ``encoded`` wrote them."""
-        subjects, _, codes = text[11:].partition(".")
-        return Facts(text[3:11], _threes(subjects), _threes(codes), int(text[1:3], 16))
+        subjects, _, codes = text[13:].partition(".")
+        return Facts(text[5:13], text[1:5], _threes(subjects), _threes(codes))
 
 
 def _threes(text: str) -> frozenset[str]:
@@ -193,14 +193,16 @@ def _role(token: str) -> _Role:
 def _facts(tokens: Sequence[str], subject: Sequence[str]) -> Facts:
     numbers: set[str] = set()
     codes: set[str] = set()
-    negations = 0
+    negations: set[str] = set()
     for position, token in enumerate(tokens):
         role = _role(token)
         if role is _Role.WORD:
             continue
         before = tokens[position - 1] if position else ""
+        after = tokens[position + 1] if position + 1 < len(tokens) else ""
         if role is _Role.NEGATION:
-            negations += 1
+            # What is negated, each once: a sentence that is said twice is no difference.
+            negations.add(after)
         elif before in _LABELS or before in _HAN_LABELS:
             # Where something stands is nothing that is said of it.
             continue
@@ -208,11 +210,14 @@ def _facts(tokens: Sequence[str], subject: Sequence[str]) -> Facts:
             codes.add(token)
         elif role is _Role.NUMBER:
             numbers.add(_NUMBER_WORDS.get(token) or _plain_number(token))
-        elif position + 1 < len(tokens) and tokens[position + 1] in _HAN_UNITS:
+        elif after in _HAN_UNITS:
             numbers.add(_HAN_NUMBERS[token])
-    hashed = hashlib.blake2s(" ".join(sorted(numbers)).encode(), digest_size=4).hexdigest()
     subjects = {token for token in subject if _role(token) is _Role.CODE}
-    return Facts(hashed, _names(subjects, 2), _names(codes, 4), min(negations, 255))
+    return Facts(_hashed(numbers, 4), _hashed(negations, 2), _names(subjects, 2), _names(codes, 4))
+
+
+def _hashed(words: set[str], size: int) -> str:
+    return hashlib.blake2s(" ".join(sorted(words)).encode(), digest_size=size).hexdigest()
 
 
 def _names(codes: set[str], most: int) -> frozenset[str]:
