@@ -93,10 +93,7 @@ def parse(
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a file of a folder is worth an upload: its suffix is one of ours, or it has none and its content tells.
-
-    Raises OSError when the file cannot be opened.
-    """
+    """Whether a file of a folder is worth an upload: its suffix is one of ours, or it has none and its content tells."""
     suffix = suffix_of(path.name)
     if suffix:
         return suffix in SUPPORTED_SUFFIXES
@@ -104,8 +101,8 @@ def is_readable(path: Path) -> bool:
         return bool(sniff.detect(path, path.name))
     except UnsupportedFormat:
         return False
-    except ParseError:
-        return True  # It is one of ours, and what is wrong with it should be said.
+    except (ParseError, OSError):
+        return True  # It is one of ours, or cannot be opened: what is wrong with it should be said.
 
 
 def _read(file_format: str, call: _Call) -> ParsedDocument:

@@ -26,6 +26,7 @@ from ingest.parse.odf_text import (
     local,
     sheet_grid,
 )
+from ingest.parse.running import add_running
 from ingest.parse.sheets import read_grid
 from ingest.parse.xml import parse_xml
 from ingest.schema import ParsedDocument
@@ -47,11 +48,7 @@ def parse_odt(path: Path, name: str) -> ParsedDocument:
     blocks = Blocks()
     TextReader(blocks, package.styles).read(package.body)
     blocks.break_list()
-    said = {text for element in blocks.elements() for text in element.text.split("\n")}
-    for text in _running_texts(package.masters):
-        if text not in said:
-            said.add(text)
-            blocks.paragraph(text)
+    add_running(_running_texts(package.masters), blocks)
     return ParsedDocument("odt", blocks.elements(), package.title)
 
 
@@ -135,5 +132,5 @@ def _running_texts(masters: Any) -> list[str]:
                 # "Page 3 of 12" without its numbers says nothing.
                 for field in part.xpath(".//*[local-name()='page-number' or local-name()='page-count']"):
                     field.text = ""
-                found += [text for p in part.iter("{*}p") if len(text := inline(p)) > 8]
+                found += [inline(p) for p in part.iter("{*}p")]
     return found

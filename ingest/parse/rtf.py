@@ -10,6 +10,7 @@ from ingest.errors import DamagedFile
 from ingest.parse.blocks import Blocks, list_mark
 from ingest.parse.rtf_model import Paragraph, Row, RtfText
 from ingest.parse.rtf_reader import RtfReader
+from ingest.parse.running import add_running
 from ingest.parse.tables import Grid, read_table
 from ingest.schema import ParsedDocument
 
@@ -42,11 +43,7 @@ def add_rtf(text: RtfText, blocks: Blocks) -> None:
     """Add what was read to the blocks."""
     _add(text.items, _levels(text), blocks)
     blocks.break_list()
-    said = {item.text for item in text.items if isinstance(item, Paragraph)}
-    for running in dict.fromkeys(text.running):
-        # A page number with "Page" before it says nothing.
-        if running not in said and len(re.sub(r"[\W\d_]|page|of|seite|von|第|页|共", "", running, flags=re.I)) > 5:
-            blocks.paragraph(running)
+    add_running(text.running, blocks)
 
 
 def _add(items: list[Paragraph | Row], levels: dict[int, int], blocks: Blocks) -> None:

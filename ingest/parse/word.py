@@ -18,6 +18,7 @@ from ingest.parse.blocks import Blocks, list_mark
 from ingest.parse.html_tables import to_table
 from ingest.parse.office import whole_package
 from ingest.parse.partition import MarkedReader, load_unstructured, mark
+from ingest.parse.running import add_running
 from ingest.parse.tables import make_table
 from ingest.schema import ParsedDocument, Table
 
@@ -39,8 +40,9 @@ _DOCUMENT_TYPES = (
 
 
 def parse_docx(path: Path, name: str) -> ParsedDocument:
-    """A .docx file; headers, footers and the table of contents are left out, footnotes follow their paragraph."""
+    """A .docx file; the table of contents is left out, footnotes follow their paragraph, page headers stand at the end."""
     document = _open(path, name)
+    running = _running_texts(document)
     warnings = _tidy(document)
     _mark_paragraphs(document)
     blocks = Blocks()
@@ -53,6 +55,8 @@ def parse_docx(path: Path, name: str) -> ParsedDocument:
             reader.text(mark("T", len(tables) - 1))
         elif category not in ("Header", "Footer", "PageBreak"):
             reader.text(_with_list_mark(element))
+    blocks.break_list()
+    add_running(running, blocks)
     return ParsedDocument("docx", blocks.elements(), document.core_properties.title or "", warnings=warnings)
 
 
@@ -71,6 +75,25 @@ def _open(path: Path, name: str) -> Any:
     # unstructured opens it once more, as what it is without its macros.
     part._content_type = CONTENT_TYPE.WML_DOCUMENT_MAIN
     return part.document
+
+
+def _running_texts(document: Any) -> list[str]:
+    """The paragraphs of all page headers and footers."""
+    texts = []
+    for section in document.sections:
+        for kind in (
+            "header",
+            "footer",
+            "first_page_header",
+            "first_page_footer",
+            "even_page_header",
+            "even_page_footer",
+        ):
+            part = getattr(section, kind)
+            if not part.is_linked_to_previous:
+                paragraphs = part._element.iter(f"{_W}p")
+                texts += ["".join(t.text or "" for t in paragraph.iter(f"{_W}t")) for paragraph in paragraphs]
+    return texts
 
 
 def _partitioned(document: Any) -> Iterator[Any]:
