@@ -40,7 +40,7 @@ class SandboxLimits:
     open_files: int = 256
     pages: int = 20_000
     pixels: int = 100_000_000
-    entries: int = 5_000
+    entries: int = 1_000
     unpacked_bytes: int = 512 * _MIB
     ratio: int = 200
     depth: int = 3

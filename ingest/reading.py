@@ -14,7 +14,8 @@ from ingest.chunk import CHUNKER_VERSION, chunk_document
 from ingest.cleaning import CLEANING_VERSION
 from ingest.embed import Embedder
 from ingest.errors import CANCELLED, Cancelled, NoText
-from ingest.parse import PARSER_VERSION, PageProgress, parse
+from ingest.limits import LIMITS, SandboxLimits
+from ingest.parse import PARSER_VERSION, ArchiveLimits, PageProgress, parse
 from ingest.schema import Attachment, Chunk
 from ingest.sparse import SPARSE_VERSION
 from ingest.tokens import CountsTokens
@@ -91,8 +92,11 @@ def read_document(
     depth: int = 0,
     progress: PageProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    limits: SandboxLimits = LIMITS,
 ) -> Read:
     """Parse a stored file and cut it into chunks, in this process; see Reader for the parameters.
+
+    limits: what the parsers themselves keep within; memory and time are the sandbox's.
 
     Raises:
         ParseError: the file cannot be read; the message is the reason on the document.
@@ -105,7 +109,9 @@ def read_document(
         if progress is not None:
             progress(done, total)
 
-    document, warnings = cleaning.clean(parse(path, name=name, scratch=scratch, depth=depth, progress=report))
+    archives = ArchiveLimits(limits.entries, limits.unpacked_bytes, limits.ratio, limits.depth)
+    parsed = parse(path, name=name, scratch=scratch, depth=depth, progress=report, limits=archives)
+    document, warnings = cleaning.clean(parsed)
     title = given_title or document.title or title_of_name(name)
     chunks = chunk_document(document, title, chunk_budget(embedder, chunk_tokens), embedder.count_tokens)
     if not chunks and not document.attachments:

@@ -34,7 +34,7 @@ _LIBRARIES = (
     "lxml.etree", "lxml.html", "markdown_it", "yaml", "charset_normalizer", "openpyxl", "docx", "pptx", "pypdf",
     "pypdfium2.raw", "pypdfium2", "pdfplumber.table", "unstructured.partition.docx", "unstructured.partition.html",
     "ingest.parse.text", "ingest.parse.markdown", "ingest.parse.html", "ingest.parse.pdf", "ingest.parse.word",
-    "ingest.parse.slides", "ingest.parse.sheets",
+    "ingest.parse.slides", "ingest.parse.sheets", "presidio_analyzer", "phonenumbers", "datasketch",
 )  # fmt: skip
 
 
@@ -44,7 +44,6 @@ def load_parsers(counter: TokenCounter) -> None:
         # Documented: None makes an import fail as if it were not installed. spaCy and its plug-ins import what they find,
         # 4 s and 250 MiB of it; a parser asks none of them anything.
         sys.modules.setdefault(library, None)  # type: ignore[arg-type]  # what the documentation says to put there
-    from ingest.language import detect_language
     from ingest.parse.partition import load_unstructured
 
     adopt_orphans()
@@ -52,8 +51,11 @@ def load_parsers(counter: TokenCounter) -> None:
     for library in _LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
-    counter.count_tokens(["warm up"])
-    detect_language("This is loaded before the first file is read.")
+    with tempfile.TemporaryDirectory() as folder:
+        # One file of ours all the way loads what is left: language, tokens, cleaning.
+        path = Path(folder, "warm-up.html")
+        path.write_text("<h1>Warm up</h1><p>Call 020 7946 0000 or write to help@example.com before the first file.</p>")
+        read_document(path, path.name, "", embedder=counter, chunk_tokens=256)
 
 
 def wants_helpers(path: Path) -> bool:
@@ -129,6 +131,7 @@ def _read(
         scratch=scratch,
         depth=request["depth"],
         progress=lambda done, total: _write(progress_frame(done, total)),
+        limits=limits,
     )
     return result_frame(found, scratch)
 

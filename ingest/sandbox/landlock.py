@@ -59,7 +59,8 @@ def restrict_files(read: Iterable[Path], write: Iterable[Path], devices: Iterabl
         for paths, wanted in (
             (read, _READ | (_EXECUTE if programs else 0)),
             (write, _WRITE),
-            # It removes its own again before it starts a second time; others' files are kept by the sticky bit.
+            # It removes its own again before it starts a second time. Where this is the folder of all (no private_tmp),
+            # the sticky bit keeps others' files.
             ([SOCKETS] if programs else [], _MAKE_SOCK | _REMOVE_FILE),
             (devices, _READ_FILE | _WRITE_FILE),
         ):

@@ -54,7 +54,11 @@ class SandboxNotStarted(FrontdeskError):
 
 
 class _Lost(Exception):
-    """The zygote has ended, and with it what it was asked for."""
+    """A zygote has ended, or does not answer, and with it what it was asked for is lost."""
+
+    def __init__(self, zygote: _Zygote) -> None:
+        super().__init__()
+        self.zygote = zygote
 
 
 @dataclass(slots=True)
@@ -74,6 +78,7 @@ class _Reading:
     end:      what the zygote says of the child's end.
     """
 
+    zygote: _Zygote
     answer: int
     life: socket.socket
     size: int
@@ -190,9 +195,12 @@ class Sandbox:
                 try:
                     found = self._read(request, path, scratch, progress, cancelled)
                     return found
-                except _Lost:
+                except _Lost as lost:
                     if self._stopping:
                         raise Stopping from None
+                    # It may still be dying; the next attempt needs another.
+                    lost.zygote.process.kill()
+                    lost.zygote.process.wait()
                     log.warning("the reading processes were lost, attempt %d", attempt)
             raise ParseError(_CRASHED)
         finally:
@@ -215,22 +223,23 @@ class Sandbox:
             stack.enter_context(life)
             try:
                 with life_line:
-                    self._request(body, theirs, life_line.fileno())
+                    zygote = self._request(body, theirs, life_line.fileno())
             finally:
                 os.close(theirs)
             frames = wire.Frames(self.limits.answer_bytes + _PROGRESS_BYTES)
-            reading = _Reading(ours, life, size, self.limits, frames)
+            reading = _Reading(zygote, ours, life, size, self.limits, frames)
             self._follow(reading, progress, cancelled)
         return self._judge(reading, request["name"], scratch)
 
-    def _request(self, body: bytes, answer: int, life_line: int) -> None:
+    def _request(self, body: bytes, answer: int, life_line: int) -> _Zygote:
         with self._turn:
-            control = self._started().control
+            zygote = self._started()
             try:
-                socket.send_fds(control, [_LENGTH.pack(len(body))], [answer, life_line])
-                control.sendall(body)
+                socket.send_fds(zygote.control, [_LENGTH.pack(len(body))], [answer, life_line])
+                zygote.control.sendall(body)
             except OSError as exc:
-                raise _Lost from exc
+                raise _Lost(zygote) from exc
+            return zygote
 
     def _follow(self, reading: _Reading, progress: PageProgress | None, cancelled: Callable[[], bool] | None) -> None:
         """Until the child has ended and all it said is here."""
@@ -245,7 +254,7 @@ class Sandbox:
                 else:
                     said = reading.life.recv(4096)
                     if not said:
-                        raise reading.given_up or _Lost
+                        raise reading.given_up or _Lost(reading.zygote)
                     reading.end = json.loads(said)
                     poll.unregister(reading.life)
             if reading.given_up is None:
@@ -254,8 +263,8 @@ class Sandbox:
                 elif time.monotonic() - reading.started > reading.seconds:
                     reading.give_up(LimitExceeded(_too_long(reading.seconds)))
             elif time.monotonic() - reading.given_up_at > _BURIAL_S:
-                self._abandon()
-                raise _Lost
+                reading.zygote.process.kill()
+                raise reading.given_up
 
     def _take(self, reading: _Reading, progress: PageProgress | None) -> bool:
         """Take what has arrived; False at its end."""
@@ -366,12 +375,6 @@ class Sandbox:
         self._zygote.walls = tuple(json.loads(said)["walls"])
         log.info("files are read behind: %s", ", ".join(self._zygote.walls))
         return self._zygote
-
-    def _abandon(self) -> None:
-        """Kill a zygote that does not answer; the next reading starts another."""
-        with self._turn:
-            if self._zygote is not None:
-                self._zygote.process.kill()
 
 
 def _environment() -> dict[str, str]:

@@ -28,12 +28,13 @@ from pathlib import Path
 
 import ingest
 from ingest.limits import SandboxLimits
-from ingest.sandbox.landlock import restrict_files
+from ingest.sandbox.landlock import SOCKETS, restrict_files
 from ingest.sandbox.seccomp import filter_calls
 
 # What a process may reserve beyond what it may fill: arenas of its libraries, stacks of their threads.
 RESERVED = 1024 * 1024 * 1024
-_NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000
+_NEW_NETWORK, _NEW_USER, _NEW_MOUNTS = 0x40000000, 0x10000000, 0x00020000
+_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
 _CAPABILITIES_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
@@ -57,6 +58,36 @@ def leave_network() -> bool:
     return bool(libc.unshare(_NEW_NETWORK) == 0 or libc.unshare(_NEW_USER | _NEW_NETWORK) == 0)
 
 
+def private_tmp(keep: list[Path]) -> bool:
+    """Give this process a temporary folder of its own, for a program that insists on it; False where not allowed.
+
+    keep: files and folders that stay where they are, be it below the old one.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_NEW_MOUNTS) != 0 or libc.mount(None, b"/", None, _RECURSIVE | _PRIVATE, None) != 0:
+        return False
+    # Only now: what was opened before belongs to the mounts of all.
+    places = [(path, os.open(path, os.O_PATH)) for path in keep if path.is_relative_to(SOCKETS)]
+    try:
+        if libc.mount(b"tmpfs", bytes(SOCKETS), b"tmpfs", 0, b"size=16m") != 0:
+            return False
+        for path, place in places:
+            target = f"/proc/self/fd/{place}"
+            if os.path.isdir(target):
+                path.mkdir(parents=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            if libc.mount(target.encode(), bytes(path), None, _BIND, None) != 0:
+                raise OSError(ctypes.get_errno(), "a folder cannot be carried over")
+    finally:
+        for _, place in places:
+            os.close(place)
+    return True
+
+
 def end_with_parent(parent: int) -> None:
     """Be killed when the parent ends, however it ends. Only for children of a process with one thread."""
     if sys.platform == "linux":
@@ -76,6 +107,8 @@ def raise_walls(limits: SandboxLimits, file: Path | None, scratch: Path, *, help
     """
     _limit_resources(limits)
     walls = ["resource limits"]
+    if helpers and private_tmp([scratch, *([file] if file else [])]):
+        walls.append("temporary folder of its own")
     if _drop_capabilities():
         walls.append("no capabilities")
     read = [*map(Path, _READABLE), *_library_folders(), *([file] if file else [])]
