@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 import tempfile
 import time
@@ -82,6 +83,29 @@ def near_duplicates() -> None:
         print(f"  {share:4.0%} of the words changed: {found:3} of {total} passages are near-duplicates")
 
 
+def near_misses() -> None:
+    """How many passages that differ in one number or one negation are called conflicts, and how many strangers are."""
+    words = " ".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))).split()
+    passages = [" ".join(words[start : start + 60]) for start in range(0, len(words) - 60, 60)]
+    signatures = [signature(passage) for passage in passages]
+    changes = {
+        "one number is another": (re.compile(r"(?<![\w.,-])\d{1,3}(?![\w.,-])"), "7531"),
+        "one sentence is denied": (re.compile(r"\b(is|are|has|can|must)\b"), r"\1 not"),
+    }
+    for name, (pattern, replacement) in changes.items():
+        found = total = 0
+        for passage, own in zip(passages, signatures, strict=True):
+            other = signature(pattern.sub(replacement, passage, count=1)) if pattern.search(passage) else None
+            if own is not None and other is not None:
+                total += 1
+                found += own.similarity(other) >= 0.85 and own.facts.contradict(other.facts)
+        print(f"  {name:28} {found:4} of {total} passages are conflicts")
+    known = [own for own in signatures if own is not None]
+    pairs = [(a, b) for i, a in enumerate(known) for b in known[:i]]
+    strangers = sum(a.similarity(b) >= 0.85 for a, b in pairs)
+    print(f"  {'two passages of these docs':28} {strangers:4} of {len(pairs)} pairs are near-duplicates")
+
+
 def documents(folder: Path) -> Iterator[tuple[str, list[Chunk], float]]:
     """Name, flagged chunks and seconds of cleaning of each document that can be read."""
     for path in sorted(folder.rglob("*")):
@@ -128,7 +152,9 @@ def real(folder: Path, shown: int) -> None:
         engine.dispose()
     each = 1000 / max(chunks_seen, 1)
     print(f"{folder.name}: {chunks_seen} chunks, {len(flagged)} flagged")
-    print(f"  {seconds * each:.2f} ms of processor a chunk alone, {across * each:.2f} ms a chunk against the knowledge base")
+    print(
+        f"  {seconds * each:.2f} ms of processor a chunk alone, {across * each:.2f} ms a chunk against the knowledge base"
+    )
     for kind, count in counts.most_common():
         print(f"  {kind:34} {count:5}")
     random.Random(5).shuffle(flagged)
@@ -150,6 +176,7 @@ def main() -> int:
     show(labelled())
     print("near-duplicates:")
     near_duplicates()
+    near_misses()
     for folder in arguments.folders:
         if folder.is_dir():
             real(folder, arguments.show)

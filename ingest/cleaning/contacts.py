@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ingest.cleaning.findings import CONTACT, Finding, finding, header_of, wordset
 
@@ -16,18 +17,40 @@ _EMAIL = re.compile(
     r"(?a)(?<![\w.+\-/@])([A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?)@"
     r"((?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![\w@])"
 )
+# Of these words, one or several, are the names of accounts that are no person's: "support", "partnersupport", "sales-eu".
 _ROLES = wordset(
     "support info contact sales service services help helpdesk hello hi office mail email admin administrator webmaster "
-    "postmaster hostmaster billing accounts accounting account invoice invoices finance orders order returns refunds "
-    "refund shipping marketing press media pr jobs job careers career hr recruiting recruitment legal privacy dpo gdpr "
-    "compliance security abuse noreply donotreply feedback enquiries inquiries enquiry inquiry customerservice "
-    "customercare customersupport care cs team newsletter news subscribe unsubscribe reception booking bookings "
-    "reservations warranty repair repairs spare parts techsupport tech it ir investor investors partners partner "
-    "business bd kefu fuwu shouhou zhaopin partnership complaints ombudsman desk servicedesk community general git "
-    "licensing training events api dev developers opensource maintainers notifications notification alerts claims claim frontdesk store shop hq kontakt vertrieb "
-    "buchhaltung bewerbung datenschutz kundenservice kundendienst contacto ventas soporte ayuda atencion facturacion "
-    "commercial sav vendite assistenza amministrazione"
+    "postmaster hostmaster billing accounts accounting account payable receivable ap ar invoice invoices finance tax vat "
+    "payroll treasury orders order returns refunds refund shipping delivery logistics marketing press media news pr events "
+    "jobs job careers career hr hiring talent recruiting recruitment legal privacy dpo gdpr compliance security abuse "
+    "incident panic emergency noreply no reply donotreply do not feedback enquiries inquiries enquiry inquiry customer "
+    "customers client clients care cs team teams member members people staff employee employees relations relation "
+    "employment ethics hotline ceo cto cfo board shadow newsletter subscribe unsubscribe reception booking bookings "
+    "reservations warranty repair repairs spare parts tech technical techsupport engineering it ir investor investors "
+    "partner partners partnership reseller resellers channel business bd complaints complaint ombudsman desk servicedesk "
+    "community general git licensing training academy education events event api dev developers opensource maintainers "
+    "notifications notification alerts alert claims claim frontdesk store shop hq product products project projects "
+    "program programs operations ops purchasing procurement supplier suppliers vendor vendors travel expenses expense "
+    "benefits mortgage mortgages loan loans bank banking card cards insurance payment payments fraud risk legalnotices "
+    "notices copyright dmca trademark foia research design data analytics calendar room meeting meetings shared group all "
+    "us uk eu de fr cn hk emea apac na global world international online web site digital social main central regional "
+    "internal external diversity inclusion ux ui department departments dept report reports reporting leave leaves learning "
+    "acquisition acquisitions non public community quality qa lab labs service-desk user users guest guests visitor "
+    "kontakt vertrieb buchhaltung bewerbung datenschutz kundenservice kundendienst einkauf technik rechnung rechnungen "
+    "contacto ventas soporte ayuda atencion facturacion commercial sav comptabilite vendite assistenza amministrazione "
+    "kefu fuwu shouhou xiaoshou zhaopin caiwu jishu zhichi tousu shangwu yunying shichang caigou"
 )
+# Where everybody is a person.
+_PRIVATE = re.compile(
+    r"(?a)^(?:gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|me|mac|aol|proton|protonmail|gmx|web|mail|yandex|"
+    r"qq|foxmail|163|126|yeah|sina|sohu|139|189|aliyun|t-online|orange|libero|naver)\.",
+    re.I,
+)
+# Calendars, mailing lists and programs have addresses, too.
+_NO_PERSON = re.compile(
+    r"(?a)(?:^|\.)(?:calendar\.google\.com|gserviceaccount\.com|noreply\.\w+\.com)$|^(?:lists?|groups?)\.", re.I
+)
+_SHORTEST_NAME = 4
 _PLACEHOLDERS = wordset(
     "user username you your me name yourname someone somebody test tester example sample foo bar baz abc xxx xx x "
     "email mail address recipient sender john.doe jane.doe johndoe janedoe john jane alice bob firstname lastname "
@@ -43,7 +66,7 @@ _NO_DOMAIN = re.compile(
 )
 
 _MOBILE = re.compile(r"(?a)(?<![\w.+\-])(?:\+?86[\- ]?|0086[\- ]?)?(1[3-9]\d)([\- ]?)(\d{4})\2(\d{4})(?![\w\-]|\.\d)")
-_INTERNATIONAL = re.compile(r"(?a)(?<![\w+])\+(?=[1-9])\(?\d(?:[ \-./]?\(?\d\)?){6,14}(?!\d)")
+_INTERNATIONAL = re.compile(r"(?a)(?<![\w+])\+(?=[1-9])\(?\d(?:[ \-./]?\(?\d\)?){5,13}[ \-./]?\d(?!\d)")
 _AMERICAN = re.compile(
     r"(?a)(?<![\w\-.+(])(?:1[\- .])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[\-. ])[2-9]\d{2}[\-. ]\d{4}(?![\w\-])"
 )
@@ -97,18 +120,37 @@ def _emails(text: str) -> Iterator[Finding]:
             continue
         if name in ("you", "your", "yourname", "youremail", "your_email", "your-email", "your.name", "username"):
             continue
-        role = _is_role(name)
+        role = (
+            _is_role(name)
+            or name in domain.split(".")
+            or bool(_NO_PERSON.search(domain))
+            or _is_initials(name, domain, text, match.start())
+        )
         if _RESERVED.search(domain) and role:
             continue
         yield finding(CONTACT if role else "email", text, *match.span())
 
 
+@lru_cache(maxsize=4096)
 def _is_role(name: str) -> bool:
-    """Whether an account is an office's: "support", "sales-eu", "no-reply", "kefu2"."""
-    if name.replace("-", "").replace("_", "").replace(".", "").rstrip("0123456789") in _ROLES:
-        return True
-    parts = [part for part in re.split(r"[._\-+]", name.rstrip("0123456789")) if part]
-    return bool(parts) and (parts[0] in _ROLES or (parts[-1] in _ROLES and len(parts) > 1))
+    """Whether an account is an office's: every part of its name is made of words for offices."""
+    parts = [part for part in re.split(r"[._\-+\d]+", name) if part]
+    return bool(parts) and all(_made_of_roles(part) for part in parts)
+
+
+def _made_of_roles(letters: str) -> bool:
+    reached = {0}
+    for end in range(2, len(letters) + 1):
+        if any(letters[start:end] in _ROLES for start in reached):
+            reached.add(end)
+    return len(letters) in reached
+
+
+def _is_initials(name: str, domain: str, text: str, start: int) -> bool:
+    """Whether an account of a company has too short a name for a person's, and nobody of that name stands before it."""
+    if len(name) >= _SHORTEST_NAME or _PRIVATE.search(domain) or not name.isalpha():
+        return False
+    return re.search(rf"(?a)\b{name}\b", text[max(0, start - 2 * _NEAR) : start], re.I) is None
 
 
 def _phones(text: str) -> Iterator[Finding]:

@@ -14,8 +14,12 @@ from ingest.catalog import Catalog
 from ingest.cleaning.duplicates import NearDuplicates, flag_across
 from ingest.cleaning.signatures import Facts, Signature, signature
 from ingest.database import PassageBandRow, open_database
+from ingest.files import FileStore
+from ingest.pipeline import Pipeline, Upload
 from ingest.records import KnowledgeBase, State, Version
 from ingest.schema import Chunk
+from ingest.sparse import SparseEncoder
+from tests.fakes import HashEmbedder, MemoryIndex
 
 RETURNS = (
     "Returns are accepted within 30 days of purchase with a receipt and in the original packaging, for a full refund."
@@ -229,6 +233,24 @@ def test_a_document_deleted_while_it_is_written(engine: Engine, catalog: Catalog
     version = a_version(catalog, kb, "a.md")
     catalog.delete_document(kb, "a.md")
     assert flags(engine, kb, version, RETURNS) == [()]
+
+
+def test_an_ingested_document_carries_the_flags_and_says_so(
+    engine: Engine, catalog: Catalog, kb: KnowledgeBase, tmp_path: Path
+) -> None:
+    index = MemoryIndex()
+    pipeline = Pipeline(catalog, FileStore(tmp_path / "store"), index, HashEmbedder(), SparseEncoder(), chunk_tokens=64)
+    results = []
+    for name, text in (("2023.txt", RETURNS), ("2024.txt", RETURNS.replace("30", "14"))):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        results += pipeline.ingest(catalog.knowledge_base("shop"), [Upload(name, path)])
+    said = "1 passage differs from a passage of the same words in a number, a code or a negation"
+    assert [result.warnings for result in results] == [(), (said,)]
+    newest = catalog.document(kb, "2024.txt").latest
+    assert newest.warnings == (said,)
+    (point,) = index.points(kb.id, newest.id, newest.generation)
+    assert point.payload["flags"] == ["conflict:2023.txt#0"]
 
 
 def test_knowledge_bases_are_kept_apart(engine: Engine, catalog: Catalog, kb: KnowledgeBase) -> None:

@@ -138,6 +138,11 @@ def test_numbers_in_sentences(text: str, expected: list[str]) -> None:
         "kefu2@beifeng.cn",
         "sales-eu@northwind.com",
         "no-reply@northwind.com",
+        "partnersupport@northwind.com",
+        "legal_internal@northwind.com",
+        "northwind@mail.northwind.com",
+        "ap@northwind.com",
+        "team_9bs1@group.calendar.google.com",
         "客服热线:400-820-8820",
         "售后电话 13800138000",
         "Call our hotline +49 30 901820.",
@@ -152,6 +157,20 @@ def test_the_company_s_own(text: str) -> None:
 @pytest.mark.parametrize("text", ["you@example.com", "user@example.com", "me@laptop.local", "your_email@acme.com"])
 def test_placeholders_are_nothing(text: str) -> None:
     assert kinds(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mary@northwind.com",
+        "Tom Lee <tom@northwind.com>",
+        "support.hero@gmail.com",
+        "tom@qq.com",
+        "j.lee@northwind.com",
+    ],
+)
+def test_a_person_s_address(text: str) -> None:
+    assert kinds(text) == ["email"]
 
 
 def test_the_nearer_word_decides_whose_number_it_is() -> None:
