@@ -14,7 +14,20 @@ from socket import socket
 import uvicorn
 from fastapi import FastAPI
 
-from app.api import chat, conversations, documents, errors, knowledge_bases, openai, retrieve, sources, stream, system
+from app.api import (
+    chat,
+    conversations,
+    curation,
+    documents,
+    errors,
+    knowledge_bases,
+    openai,
+    passages,
+    retrieve,
+    sources,
+    stream,
+    system,
+)
 from app.api.limits import RequestLimits
 from app.api.models import ErrorBody
 from app.server import announced
@@ -23,7 +36,7 @@ from app.workspace import Settings
 from ingest.errors import FrontdeskError
 
 GRACE_S = 10
-_ROUTERS = (chat, conversations, knowledge_bases, documents, sources, retrieve, openai, system)
+_ROUTERS = (chat, conversations, knowledge_bases, documents, curation, passages, sources, retrieve, openai, system)
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)
 

@@ -152,6 +152,7 @@ class Progress:
     stage: str
     done: int
     total: int
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,11 @@ class Document:
     """A document and its newest version.
 
     state: received, parsing, embedding, indexing, ready or failed, with a ``reason``.
-    live:  whether customers are answered from it, from this or an older version.
+    live:  whether a version was published, this or an older one.
+    visible: whether customers are answered from it at this moment: live, enabled and within its time.
+    valid_from, valid_until: ISO 8601 in UTC; None for open ends.
+    draft: the version that is ready to be published; None for none.
+    parent: the document whose file held this one.
     """
 
     id: str
@@ -178,6 +183,14 @@ class Document:
     updated_at: str
     progress: Progress | None = None
     unchanged: bool = False
+    enabled: bool = True
+    valid_from: str | None = None
+    valid_until: str | None = None
+    tags: list[str] = field(default_factory=list)
+    source: str = ""
+    visible: bool = True
+    draft: str | None = None
+    parent: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -209,6 +222,7 @@ class Version:
     bytes: int
     live: bool
     updated_at: str
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +234,19 @@ class DocumentDetail(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Where a passage stands on a page: fractions of its width and height, origin at the top left."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage as it is indexed."""
+    """A passage as it is indexed; ``original`` is the file's text where a person's wording took its place."""
 
     ordinal: int
     text: str
@@ -230,16 +255,24 @@ class Chunk:
     sheet: str | None
     language: str
     tokens: int
+    id: str = ""
+    text_hash: str = ""
+    flags: list[str] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    edited: bool = False
+    original: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPage:
-    """Some passages, and how many there are in all."""
+    """Some passages of a version, and how many there are in all."""
 
     document: str
     title: str
     total: int
     chunks: list[Chunk]
+    version: str | None = None
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)

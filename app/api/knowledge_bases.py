@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import (
-    KbName,
+from app.api.document_models import (
     KnowledgeBaseBody,
     KnowledgeBaseList,
     LostDocument,
     NewKnowledgeBase,
     Verified,
 )
+from app.api.models import KbName
 from app.service import Service
 from ingest.records import Counts, KnowledgeBase
 

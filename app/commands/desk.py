@@ -6,17 +6,20 @@ Commands call a desk and print what it gives back; they do not know which one it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app import curation
+from app.errors import Conflict
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
 from ingest.errors import DataFolderBusy, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
-from ingest.records import KnowledgeBase
+from ingest.records import Document, KnowledgeBase
+from ingest.schema import EVERYTHING, Filters
 from ingest.sources.rows import Sources
 from ingest.sources.sync import Look
 from serving.prompts import Style
@@ -47,7 +50,9 @@ class Desk(Protocol):
 
     default_kb: str
 
-    def ask(self, question: str, kb: str | None, engine: str | None, style: Style) -> dict[str, Any]:
+    def ask(
+        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+    ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
         ...
 
@@ -55,12 +60,40 @@ class Desk(Protocol):
         """Bring files in; an unknown knowledge base is created."""
         ...
 
-    def chunks(self, kb: str | None, document: str) -> list[dict[str, Any]]:
-        """The indexed passages of the live version, in order."""
+    def chunks(self, kb: str | None, document: str, *, draft: bool = False) -> list[dict[str, Any]]:
+        """The indexed passages of the live version, or of the draft, in order."""
         ...
 
-    def delete(self, kb: str | None, document: str) -> None:
-        """Delete a document."""
+    def delete(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Delete a document; what went with it (app/curation.py), itself first."""
+        ...
+
+    def say(self, kb: str | None, document: str, what: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what is said of a document (fields of ``Curation``); what is said now."""
+        ...
+
+    def publish(self, kb: str | None, document: str) -> None:
+        """Make a document's draft its live version."""
+        ...
+
+    def discard(self, kb: str | None, document: str) -> None:
+        """Forget a document's draft."""
+        ...
+
+    def edits(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Persons' wordings of a document's passages (``edit_json``)."""
+        ...
+
+    def edit(self, kb: str | None, document: str, passage: str, text: str) -> str:
+        """Put a wording in a passage's place (its id or text_hash); the edit's id."""
+        ...
+
+    def apply_edit(self, kb: str | None, document: str, edit: str, passage: str) -> None:
+        """Put a wording in the place of another passage."""
+        ...
+
+    def undo_edit(self, kb: str | None, document: str, edit: str) -> None:
+        """Forget a wording."""
         ...
 
     def reprocess(self, kb: str | None, documents: Sequence[str] | None, report: Progress) -> list[Ingested]:
@@ -94,9 +127,15 @@ class LocalDesk:
     def _kb(self, name: str | None) -> KnowledgeBase:
         return self._workspace.catalog.knowledge_base(name or self.default_kb)
 
-    def ask(self, question: str, kb: str | None, engine: str | None, style: Style) -> dict[str, Any]:
+    def _document(self, kb: str | None, name: str) -> tuple[KnowledgeBase, Document]:
+        base = self._kb(kb)
+        return base, self._workspace.catalog.document(base, name)
+
+    def ask(
+        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+    ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
-        ask = Ask(question, self._kb(kb), engine=engine, style=style)
+        ask = Ask(question, self._kb(kb), engine=engine, style=style, filters=filters)
         return asyncio.run(self._workspace.chain.answer(ask)).as_json()
 
     def ingest(self, kb: str | None, uploads: Sequence[Upload], report: Progress) -> list[Ingested]:
@@ -111,19 +150,56 @@ class LocalDesk:
         # A file that was received before and finished just now was not "unchanged": this run did the work.
         return [finished.get((r.document, r.state), r) if r.unchanged else r for r in results]
 
-    def chunks(self, kb: str | None, document: str) -> list[dict[str, Any]]:
-        """The indexed passages of the live version, in order."""
-        base = self._kb(kb)
-        found = self._workspace.catalog.document(base, document)
-        live = next((v for v in self._workspace.catalog.versions(found) if v.live), None)
-        if live is None:
+    def chunks(self, kb: str | None, document: str, *, draft: bool = False) -> list[dict[str, Any]]:
+        """The indexed passages of the live version, or of the draft, in order."""
+        base, found = self._document(kb, document)
+        writings = self._workspace.catalog.writings(base.id, found.id).values()
+        of = next((writing for writing in writings if writing.live is not draft), None)
+        if of is None:
             return []
-        hits = self._workspace.index.points(base.id, live.id, live.generation)
-        return sorted((hit.payload for hit in hits), key=lambda payload: int(payload["ordinal"]))
+        hits = self._workspace.index.points(base.id, of.version, of.generation)
+        return sorted(({**hit.payload, "id": hit.id} for hit in hits), key=lambda payload: int(payload["ordinal"]))
 
-    def delete(self, kb: str | None, document: str) -> None:
-        """Delete a document."""
-        self._workspace.pipeline.delete(self._kb(kb), document)
+    def delete(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Delete a document; what went with it."""
+        base, found = self._document(kb, document)
+        gone = curation.going(self._workspace, base, found)
+        self._workspace.pipeline.delete(base, document)
+        return gone
+
+    def say(self, kb: str | None, document: str, what: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what is said of a document; what is said now."""
+        return curation.say(self._workspace, *self._document(kb, document), what)
+
+    def publish(self, kb: str | None, document: str) -> None:
+        """Make a document's draft its live version."""
+        if not curation.publish(self._workspace, *self._document(kb, document)):
+            raise Conflict(f"a newer version of {document!r} went live meanwhile; its draft is gone")
+        # A container waits in the queue now.
+        while list(self._workspace.pipeline.work_off()):
+            continue
+
+    def discard(self, kb: str | None, document: str) -> None:
+        """Forget a document's draft."""
+        curation.discard(self._workspace, self._document(kb, document)[1])
+
+    def edits(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Persons' wordings of a document's passages."""
+        offered = curation.edits_of(self._workspace).offered(*self._document(kb, document))
+        return [curation.edit_json(each) for each in offered]
+
+    def edit(self, kb: str | None, document: str, passage: str, text: str) -> str:
+        """Put a wording in a passage's place; the edit's id."""
+        edit, _ = curation.edits_of(self._workspace).edit(*self._document(kb, document), passage, text)
+        return edit.id
+
+    def apply_edit(self, kb: str | None, document: str, edit: str, passage: str) -> None:
+        """Put a wording in the place of another passage."""
+        curation.edits_of(self._workspace).apply(*self._document(kb, document), edit, passage)
+
+    def undo_edit(self, kb: str | None, document: str, edit: str) -> None:
+        """Forget a wording."""
+        curation.edits_of(self._workspace).undo(*self._document(kb, document), edit)
 
     def reprocess(self, kb: str | None, documents: Sequence[str] | None, report: Progress) -> list[Ingested]:
         """Ingest documents again, all when none is named."""
