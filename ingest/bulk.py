@@ -86,7 +86,7 @@ class EmbedTexts:
         self._embedder = make(settings)
 
     def __call__(self, batch: Row) -> Row:
-        """Embed the texts of a batch, each column an array; a text in a language that the model does not know has none."""
+        """Embed a batch of texts, each column an array; those in a language that the model does not know get none."""
         texts, languages = list(batch["text"]), list(batch["language"])
         vectors = np.zeros((len(texts), self._embedder.size), dtype=np.float32)
         known = [i for i, text in enumerate(texts) if text and _embedded(self._embedder, languages[i])]
@@ -95,7 +95,7 @@ class EmbedTexts:
 
 
 class GivenVectors:
-    """The embedder of the steps in this process: the job has done its work, it hands the vectors over by their texts."""
+    """The embedder of the steps in this process: it hands over by their texts what the job has made."""
 
     def __init__(self, model: Embedder) -> None:
         self.name, self.size, self.max_tokens = model.name, model.size, model.max_tokens

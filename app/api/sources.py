@@ -124,7 +124,7 @@ async def show_source(kb: KbName, source_id: Text, service: ServiceOf, principal
 async def sync_source(
     kb: KbName, source_id: Text, service: ServiceOf, principal: Authenticated, body: LookRequest | None = None
 ) -> SourceBody:
-    """Look at it in the background; `state` says when that is over, then `outcome` or `problem` says what came of it."""
+    """Look at it in the background; `state` says when that is over, then `outcome` or `problem` what came of it."""
     _, source = await _find(service, kb, source_id, principal)
     service.sources.ask(source.id, allow_empty=body is not None and body.allow_empty)
     return _body(source, service.sources.states())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ from ingest.sources.guard import Guard, WebAddress
 from ingest.sources.web import LIST_SUFFIX, WebStore, read_list
 
 _FILE = "file://"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{2,254}")
 _KINDS = "a folder, s3://BUCKET/PREFIX, or https:// addresses"
 
 
@@ -32,7 +34,7 @@ def normal_address(text: str, base: Path | None = None) -> str:
         normal = " ".join(str(WebAddress.parse(url)) for url in text.split())
     elif text.lower().startswith("s3://"):
         bucket, _, prefix = text[5:].partition("/")
-        if not bucket:
+        if not _BUCKET.fullmatch(bucket):
             raise SourceError(f"{text}: a bucket is named as s3://BUCKET/PREFIX")
         normal = f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")
     elif text.lower().startswith(_FILE):
@@ -64,6 +66,8 @@ def check_for_strangers(address: str, settings: IngestSettings) -> None:
     if is_web(address):
         for url in address.split():
             _guard(settings).check(url)
+    if address.startswith("s3://") and settings.s3_endpoint_url is None and settings.s3_access_key is None:
+        raise AddressRefused("no bucket may be named yet: set FRONTDESK_S3_ENDPOINT_URL or FRONTDESK_S3_ACCESS_KEY")
     if not address.startswith(_FILE):
         return
     if not settings.source_folders:

@@ -52,7 +52,7 @@ class Fetched:
 
     address: where it came from in the end, after redirects.
     body:    None where the server says that nothing has changed (304).
-    mark:    what the server calls this state (ETag or Last-Modified), as ``Fetcher.get`` takes it; "" when it says nothing.
+    mark:    what the server calls this state (ETag or Last-Modified), as ``Fetcher.get`` takes it; "" when nothing.
     """
 
     address: WebAddress
@@ -180,7 +180,7 @@ class _Body:
 
 
 def _unpacked(packed: Iterator[bytes], deadline: float) -> Iterator[bytes]:
-    """A gzip stream unpacked in pieces of ``_BLOCK`` bytes at most, so that what it becomes can be counted meanwhile."""
+    """A gzip stream unpacked in pieces of ``_BLOCK`` bytes at most: what it becomes can be counted meanwhile."""
     unpack, tail, ended = zlib.decompressobj(wbits=31), b"", False
     while not ended:
         remaining(deadline, None)

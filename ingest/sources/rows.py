@@ -95,11 +95,7 @@ class Sources(Transactions):
         """Sources whose next look has come, those that wait longest first."""
         with self._session() as session:
             timed = [_source_of(row) for row in session.scalars(select(SourceRow).where(SourceRow.every_s > 0))]
-        # Before the first look; SQLite gives times back without their zone.
-        waited = {
-            s.id: (s.checked_at.replace(tzinfo=UTC) if s.checked_at else datetime.min.replace(tzinfo=UTC))
-            for s in timed
-        }
+        waited = {s.id: _in_utc(s.checked_at) if s.checked_at else datetime.min.replace(tzinfo=UTC) for s in timed}
         found = [s for s in timed if s.checked_at is None or waited[s.id] + timedelta(seconds=s.every_s) <= now]
         return sorted(found, key=lambda source: waited[source.id])
 
@@ -161,7 +157,7 @@ class Sources(Transactions):
             return session.scalar(query) or ""
 
     def claim(self, source: Source, path: str, document: str, address: str) -> str:
-        """Make a document this file's, before anything is received for it; the reason when it is somebody else's.
+        """Make a document this file's, before anything is received for it; the reason when that may not be.
 
         A new document is entered without a version: nobody sees it, but whoever is killed now finds it again as its own.
         """
@@ -258,6 +254,11 @@ def taken_by(document: str, origin: str, address: str, own: bool) -> str:
 def is_replaced(path: str) -> bool:
     """Whether a seen path stands for a document whose file goes by another name now."""
     return path.startswith(_REPLACED)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    # SQLite gives times back without their zone; they were stored in UTC.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _source_of(row: SourceRow) -> Source:

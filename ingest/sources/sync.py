@@ -70,7 +70,7 @@ class Outcome:
     def as_json(self, most: int | None = None) -> dict[str, Any]:
         """As one JSON object.
 
-        most: entries of a kind that are kept, for writing down; ``left_off`` counts the others, and ``documents`` is there.
+        most: entries of a kind that are kept, for writing down; ``left_off`` counts the others, ``documents`` is there.
         """
         kinds: dict[str, Sequence[Any]] = {
             "new": self.new,

@@ -45,7 +45,8 @@ def test_pages_that_no_parser_reads(url: str, content_type: str) -> None:
 
 
 def test_a_map_names_pages_and_an_index_names_maps() -> None:
-    body = "<url><loc> https://a.example/1 </loc><lastmod>2026-01-01</lastmod></url><url><loc>https://a.example/2</loc></url>"
+    body = "<url><loc> https://a.example/1 </loc><lastmod>2026-01-01</lastmod></url>"
+    body += "<url><loc>https://a.example/2</loc></url>"
     assert read_map(MAP.format(body).encode(), "x") == (["https://a.example/1", "https://a.example/2"], [])
     index = "<sitemapindex><sitemap><loc>https://a.example/s.xml</loc></sitemap></sitemapindex>"
     assert read_map(index.encode(), "x") == ([], ["https://a.example/s.xml"])
@@ -96,7 +97,20 @@ def test_one_form_of_an_address(given: str, normal: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "share", "~/share", "ftp://x", "s3://", "file://host/x", "https://a b", "x\0y", "file:///a%00b", "http://["],
+    [
+        "",
+        "share",
+        "~/share",
+        "ftp://x",
+        "s3://",
+        "s3://a@b/x",
+        "s3://a#b",
+        "file://host/x",
+        "https://a b",
+        "x\0y",
+        "file:///a%00b",
+        "http://[",
+    ],
 )
 def test_addresses_that_nothing_is_kept_in_step_with(given: str) -> None:
     with pytest.raises(SourceError):
@@ -117,5 +131,8 @@ def test_strangers_name_offered_folders_alone(tmp_path: object, monkeypatch: pyt
     for path in ("/etc", f"{root}/../x", f"{root}-other", f"{root}/out", "/"):
         with pytest.raises(AddressRefused, match="FRONTDESK_SOURCE_FOLDERS"):
             check_for_strangers(normal_address(path), settings)
+    with pytest.raises(AddressRefused, match="FRONTDESK_S3_ENDPOINT_URL"):
+        check_for_strangers("s3://bucket/x", settings)
+    check_for_strangers("s3://bucket/x", IngestSettings(s3_endpoint_url="http://127.0.0.1:9000"))
     with pytest.raises(AddressRefused, match="FRONTDESK_URL_ALLOW"):
         check_for_strangers("https://a.example/", settings)
