@@ -123,6 +123,12 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_processes_are_forked_from_a_single_thread(sandbox: Sandbox, good: Path, scratch: Path) -> None:
+    sandbox.read(good, "good.md", "", scratch=scratch)
+    assert len(os.listdir(f"/proc/{zygote_of(sandbox)}/task")) == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
 @pytest.mark.parametrize("helpers", [False, True])
 def test_code_that_has_taken_over_a_reader_gets_nowhere(tmp_path: Path, good: Path, *, helpers: bool) -> None:
