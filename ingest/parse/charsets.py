@@ -99,8 +99,13 @@ _SCRIPT_ENOUGH = 0.55
 _LATIN_ENOUGH = 0.95
 # Of the letters of a text in Latin script at most this share carries marks; Vietnamese alone has more.
 _MOST_MARKED = 0.4
-_SIGNS = frozenset("“”‘’„‚–—…•€£¥§°©®™«»‹›·×÷±µ¼½¾²³¹¡¿†‡‰¢¬¶´¨\u00a0\u00ad")
+_SIGNS = frozenset("“”‘’„‚–—…•€£¥§°©®™«»‹›·×÷±µ¼½¾²³¹¡¿†‡‰¢\u00a0\u00ad")
+_OPENING = {"¡": "!", "¿": "?"}
+_SENTENCE = 300
+# What programs for East Asian text write into a text that is in Latin letters otherwise.
+_MARKS_ALONE = frozenset(_CJK_MARKS + "–→←↑↓⇒≤≥≠≈×÷±°℃№※●■◆★☆√✓①②③④⑤⑥⑦⑧⑨⑩＋－／＝％＆＃＠＊｜￥€§─━│")
 _BETWEEN_LETTERS = frozenset("’‘·´\u00ad\u00a0–—…")
+_PINYIN = frozenset("āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜüê")
 
 
 def east_asian(data: bytes, decode: Callable[[bytes, str], str | None]) -> str | None:
@@ -156,6 +161,29 @@ def latin(data: bytes, decode: Callable[[bytes, str], str | None]) -> str | None
     return found
 
 
+def marks_alone(data: bytes, decode: Callable[[bytes, str], str | None]) -> str | None:
+    """The text of a program for East Asian writing that holds nothing of it but dashes, arrows and quotation marks."""
+    best, found = 0.99, None
+    for encoding, _, _ in _EAST_ASIAN:
+        text = decode(data, encoding)
+        if text is None:
+            continue
+        foreign = [c for c in text if c > "\x7f"]
+        score = sum(_is_mark(c, encoding) for c in foreign) / max(len(foreign), 1)
+        if score > best:
+            best, found = score, text
+    return found
+
+
+def _is_mark(character: str, encoding: str) -> bool:
+    if character in _MARKS_ALONE:
+        return True
+    if encoding != "gb18030":
+        return False
+    # Emoji and the like are four bytes in GB18030, every second of them a digit: nothing else looks like that.
+    return character in _PINYIN or "\u2500" <= character <= "\u257f" or len(character.encode(encoding)) == 4
+
+
 def _east_asian_score(character: str, charset: str, usual: range) -> float:
     if character in COMMON:
         return 1.0
@@ -167,13 +195,20 @@ def _east_asian_score(character: str, charset: str, usual: range) -> float:
 
 
 def _well_placed_signs(text: str) -> tuple[int, int]:
-    """(signs that stand where signs stand, all signs): one between two letters is a letter wrongly decoded."""
+    """(signs that stand where signs stand, all signs): others are letters, or halves of a sign, wrongly decoded."""
     good = total = 0
-    for match in re.finditer(r"[^\x00-\x7f]", text):
-        sign = match.group()
-        if sign not in _SIGNS:
-            continue
-        total += 1
+    for match in _SIGN_RUN.finditer(text):
+        run = match.group()
         before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
-        good += sign in _BETWEEN_LETTERS or not (before.isalpha() and after.isalpha())
-    return good, total
+        total += len(run)
+        if before.isalpha() and after.isalpha() and not set(run) <= _BETWEEN_LETTERS:
+            continue
+        closed = all(_OPENING[c] in text[match.end() : match.end() + _SENTENCE] for c in run if c in _OPENING)
+        opens = not set(run) & set(_OPENING) or not before.isalnum()
+        good += len(run) if closed and opens else 0
+    # A capital that follows a small letter was none.
+    return good, total + len(_CAPITAL_INSIDE.findall(text))
+
+
+_SIGN_RUN = re.compile(f"[{re.escape(''.join(sorted(_SIGNS)))}]+")
+_CAPITAL_INSIDE = re.compile(r"[a-z](?=[^\x00-\x7f])[À-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŸŹŻŽ]")

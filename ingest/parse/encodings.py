@@ -34,6 +34,7 @@ _MOST_BAD_BYTES = 0.001
 _FEW_BAD_BYTES = 3
 # Each bad byte costs a new attempt at the rest of its line.
 _MOST_IN_LINE = 200
+_FEW_LETTERS = 6
 # Two bytes of GB18030 may be one letter of UTF-8; in a text of some length that never lasts.
 _SHORT = 200
 
@@ -59,10 +60,12 @@ def text_sample(head: bytes) -> str | None:
         return head[: len(head) - len(head) % 4].decode("utf-32", errors="ignore")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return head[: len(head) - len(head) % 2].decode("utf-16", errors="ignore")
-    if b"\x00" in head:
-        return _utf16_without_bom(head[: len(head) - len(head) % 2])
-    text = head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
-    return None if _is_binary(text) else text
+    if b"\x00" in head and (text := _utf16_without_bom(head[: len(head) - len(head) % 2])) is not None:
+        return text
+    if _has_many_zeros(head):
+        return None
+    rough = head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+    return None if _is_binary(rough) else rough
 
 
 def _decode(data: bytes, declared: str | None) -> str | None:
@@ -73,8 +76,10 @@ def _decode(data: bytes, declared: str | None) -> str | None:
             return _nearly_utf8(data) if text is None and encoding == "utf-8-sig" else text
     if (text := _utf16_without_bom(data)) is not None:
         return text
-    if b"\x00" in data:
+    if _has_many_zeros(data):
         return None
+    # A program that pads its fields leaves zero bytes in a text.
+    data = data.replace(b"\x00", b"")
     if (text := _shifted(data)) is not None:
         return text
     claimed = _WRITTEN_AS.get(declared.lower().strip(), declared.strip()) if declared else ""
@@ -88,10 +93,15 @@ def _decode(data: bytes, declared: str | None) -> str | None:
     if believed and (text := _nearly(data, believed)) is not None:
         return text
     if (text := charsets.east_asian(data, _nearly)) is not None:
-        return text
+        # Two marked letters in a row may pair up with their neighbours into a word.
+        few = sum(c > "\u2e7f" and c.isalpha() for c in text) < _FEW_LETTERS < len(text) / 20
+        return (charsets.latin(data, _strictly) if few else None) or text
     if claimed and (text := _strictly(data, claimed)) is not None:
         return text
-    return charsets.other_script(data, _strictly) or charsets.latin(data, _strictly)
+    for detect in (charsets.marks_alone, charsets.other_script, charsets.latin):
+        if (text := detect(data, _strictly)) is not None:
+            return text
+    return None
 
 
 def _unless_short(data: bytes, text: str, claimed: str) -> str:
@@ -144,6 +154,10 @@ def _mended(line: bytes, encoding: str) -> tuple[str | None, int]:
 
 def _common(data: bytes, encoding: str) -> int:
     return sum(c in charsets.COMMON for c in data.decode(encoding, errors="ignore"))
+
+
+def _has_many_zeros(data: bytes) -> bool:
+    return data.count(0) > max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data))
 
 
 def _shifted(data: bytes) -> str | None:

@@ -50,6 +50,7 @@ def test_the_encoding_is_found(text: str, encoding: str, times: int) -> None:
     [
         (ZH.encode() + b"\xff" + ZH.encode(), ZH + ZH),
         (ZH.encode()[:-1], ZH[:-1]),
+        (DE.encode() * 9 + b"\0\n", DE * 9 + "\n"),
         # A line of a Windows file pasted into one of UTF-8.
         ((EN * 9).encode() + b" it\x92s", EN * 9 + " it’s"),
         # A lost half must not pair all that follow wrongly.
@@ -81,6 +82,17 @@ def test_one_bad_byte_costs_one_character(data: bytes, expected: str) -> None:
 )
 def test_what_a_file_declares_helps(text: str, encoding: str, declared: str | None) -> None:
     assert decode(text.encode(encoding), "a.html", declared) == text
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5"])
+@pytest.mark.parametrize("text", ["Press Start — then hold.", "Settings → Account → Plan.", "He said “yes” … twice."])
+def test_dashes_of_a_chinese_program_in_an_english_text(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding), "a.txt") == text
+
+
+def test_marked_letters_in_a_row_are_no_chinese_word() -> None:
+    text = "The case of Kücükdeveci – on dismissal – was decided in 2010. " * 4
+    assert decode(text.encode("cp1252"), "a.txt") == text
 
 
 def test_random_bytes_are_refused() -> None:
