@@ -23,6 +23,7 @@ from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
+from ingest.limits import limits_of
 from ingest.pipeline import Pipeline
 from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings, load_settings
@@ -109,7 +110,8 @@ class Workspace:
     @cached_property
     def sandbox(self) -> Sandbox:
         """Reads files in processes of their own; the first one waits some seconds for them to start."""
-        return Sandbox(self.model.counter(), self.settings.ingest.chunk_tokens)
+        settings = self.settings.ingest
+        return Sandbox(self.model.counter(), settings.chunk_tokens, limits_of(settings))
 
     @cached_property
     def pipeline(self) -> Pipeline:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ingest.settings import IngestSettings
 
 _MIB = 1024 * 1024
 
@@ -52,3 +54,8 @@ class SandboxLimits:
 
 
 LIMITS = SandboxLimits()
+
+
+def limits_of(settings: IngestSettings) -> SandboxLimits:
+    """The limits with what the settings say of memory and time."""
+    return replace(LIMITS, memory_bytes=settings.parse_memory_mib * _MIB, longest_s=settings.parse_longest_s)

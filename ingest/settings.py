@@ -24,6 +24,8 @@ class IngestSettings(BaseSettings):
     ``FRONTDESK_EMBEDDING_MODEL``      ``packaged``, a folder, or a hub name such as ``BAAI/bge-m3``
     ``FRONTDESK_EMBEDDING_LANGUAGES``  ISO codes the embedder knows, comma-separated, or ``*``
     ``FRONTDESK_CHUNK_TOKENS``         upper bound of a chunk, in the embedder's tokens
+    ``FRONTDESK_PARSE_MEMORY_MIB``     memory that reading one file may take
+    ``FRONTDESK_PARSE_LONGEST_S``      seconds that reading one file may take at most, however large it is
     ``FRONTDESK_VECTOR_ENGINE``        ``edge`` (in-process) or ``server``
     ``FRONTDESK_QDRANT_URL``           address of the Qdrant server, for ``server``
     ``FRONTDESK_QDRANT_API_KEY``       its key, if it wants one
@@ -47,6 +49,8 @@ class IngestSettings(BaseSettings):
     embedding_model: str = "packaged"
     embedding_languages: Annotated[tuple[str, ...] | None, NoDecode] = None
     chunk_tokens: int = Field(default=256, ge=64, le=4096)
+    parse_memory_mib: int = Field(default=1024, ge=512)
+    parse_longest_s: float = Field(default=7200.0, ge=10)
     vector_engine: Literal["edge", "server"] = "edge"
     qdrant_url: str | None = None
     qdrant_api_key: SecretStr | None = None
