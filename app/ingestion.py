@@ -285,7 +285,8 @@ def _utc(moment: datetime) -> datetime:
 
 def _name(version: Version) -> str:
     """One workflow for each writing of a version."""
-    return f"{version.id}.{version.generation}"
+    # A document that was deleted and uploaded again begins with generation 1 once more.
+    return f"{version.document_id}.{version.id}.{version.generation}"
 
 
 def _executor_id(home: Path) -> str:

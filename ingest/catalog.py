@@ -62,6 +62,8 @@ class Catalog(KnowledgeBases, WorkList, Curations):
         with self._session() as session:
             doc = self._entered(session, knowledge_base.id, document, parent_id)
             row = session.get(VersionRow, vid, populate_existing=True)
+            # After a deletion the generations begin anew; one that is still to be purged must not be taken.
+            purging = self._purging(session, vid)
             if doc.live_version_id == vid and (draft or doc.live_generation == doc.last_generation):
                 return None
             # Other bytes came after the live ones and wait, or failed: what was said last must win, so the live bytes
@@ -76,13 +78,18 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             elif row.state in UNFINISHED or row.draft:
                 # A writer that died left points of its generation behind, or a draft is taken back to be published.
                 session.add(PurgeRow(knowledge_base_id=knowledge_base.id, version_id=vid, generation=row.generation))
-            doc.last_generation += 1
+            doc.last_generation = max(doc.last_generation, purging) + 1
             row.generation, row.draft = doc.last_generation, draft
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
             row.attempts, row.done, row.total, row.cancelled, row.heartbeat_at = 0, 0, 0, False, None
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
             return version_of(row, doc)
+
+    @staticmethod
+    def _purging(session: Session, version_id: str) -> int:
+        """The highest generation of a version that is on the purge list; 0 when there is none."""
+        return session.scalar(select(func.max(PurgeRow.generation)).where(PurgeRow.version_id == version_id)) or 0
 
     def _entered(self, session: Session, knowledge_base_id: str, name: str, parent_id: str | None) -> DocumentRow:
         """The document of a name, made when there is none, and nobody else's before this transaction ends.
