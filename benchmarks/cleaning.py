@@ -98,7 +98,8 @@ def near_misses() -> None:
             other = signature(pattern.sub(replacement, passage, count=1)) if pattern.search(passage) else None
             if own is not None and other is not None:
                 total += 1
-                found += own.similarity(other) >= 0.85 and own.facts.contradict(other.facts)
+                alike = own.similarity(other)
+                found += alike >= 0.85 and own.facts.contradict(other.facts, alike)
         print(f"  {name:28} {found:4} of {total} passages are conflicts")
     known = [own for own in signatures if own is not None]
     pairs = [(a, b) for i, a in enumerate(known) for b in known[:i]]

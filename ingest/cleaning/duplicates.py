@@ -4,7 +4,7 @@
     part = flag_across(near, kb.id, part)      # before a window of chunks is written to the index
 
 The bands are in the database (table passage_bands), so a knowledge base of any size costs no memory and several
-processes see each other's passages. A passage has ten rows of bands and one of facts, some 3 KB with their indexes.
+processes see each other's passages. A passage has ten rows of bands and two of facts, some 3.5 KB with their indexes.
 Compared is with what is live and with what is being ingested; rows of replaced versions are left out, and deleted when
 their document is written again or is gone.
 """
@@ -77,7 +77,7 @@ class NearDuplicates:
             {"band": band, "ordinal": ordinal}
             for ordinal, found in signatures.items()
             if found is not None
-            for band in (*found.bands(), found.facts.encoded())
+            for band in found.rows()
         ]
         row = PassageBandRow
         with Session(self._engine) as session, session.begin():
@@ -128,7 +128,9 @@ class NearDuplicates:
                 similarity = own.similarity(other)
                 if similarity < self._threshold or not own.facts.same_subject(other.facts):
                     continue
-                match = Match(document_id, names[document_id], place[1], similarity, own.facts.contradict(other.facts))
+                match = Match(
+                    document_id, names[document_id], place[1], similarity, own.facts.contradict(other.facts, similarity)
+                )
                 matches.setdefault(ordinal, []).append(match)
         for ordinal in matches:
             matches[ordinal].sort(key=lambda m: (not m.conflict, -m.similarity, m.document, m.ordinal))

@@ -7,7 +7,6 @@ Broder, "On the resemblance and containment of documents" (1997); the signatures
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 import zlib
@@ -21,6 +20,8 @@ from ingest.cleaning.findings import wordset
 
 BANDS, ROWS = 10, 8
 PERMUTATIONS = BANDS * ROWS
+# Rows a passage has in the database: its bands, and two of facts.
+ROWS_STORED = BANDS + 2
 # Words a shingle; of Chinese, characters.
 _WORDS, _CHARACTERS = 3, 4
 # Below so many shingles a passage is too short to be compared.
@@ -28,6 +29,9 @@ _LEAST_SHINGLES = 5
 # A passage of which fewer than this are words is compared by its numbers too: a column of prices is no template.
 _LEAST_WORDS = 0.6
 _HASH_BITS = 12
+_MOST_NUMBERS = 9
+# From here on two passages are the same but for what is left out of their shingles.
+_SAME_WORDS = 0.97
 
 _TOKEN = re.compile(
     r"[㐀-鿿]"
@@ -59,15 +63,17 @@ _HAN_LABELS = frozenset("第图圖表")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What near-duplicates may differ in: a hash of the numbers, hashes of codes, a hash of what is negated.
+    """What near-duplicates may differ in, as sets of hashes of 12 bits, the smallest ones of each.
 
-    subjects: hashes of codes in title and headings; codes: of those in the text.
+    subjects: codes in title and headings; codes: those in the text; negated: what is negated.
+    numbers:  the smallest nine; all_numbers: one hash of 16 bits of all of them.
     """
 
-    numbers: str
-    negations: str
     subjects: frozenset[str]
     codes: frozenset[str]
+    negated: frozenset[str]
+    numbers: frozenset[str]
+    all_numbers: str
 
     def same_subject(self, other: Facts) -> bool:
         """Whether no code tells the two apart: the sheets of two products, the entries of two errors are two subjects.
@@ -76,27 +82,41 @@ class Facts:
         """
         return not (_apart(self.subjects, other.subjects) or _apart(self.codes, other.codes))
 
-    def contradict(self, other: Facts) -> bool:
-        """Whether two passages that read alike say different things of one subject."""
+    def contradict(self, other: Facts, similarity: float) -> bool:
+        """Whether two passages that read alike say different things of one subject.
+
+        Each has a number that the other has not; or the words are all the same, and one of the facts is not. A passage
+        that only says a sentence more does not contradict.
+        """
         if not self.same_subject(other):
             return False
+        if _differ_both_ways(self.numbers, other.numbers):
+            return True
         different_codes = bool(self.codes and other.codes) and self.codes != other.codes
-        return different_codes or (self.numbers, self.negations) != (other.numbers, other.negations)
+        facts, others = (self.all_numbers, self.negated), (other.all_numbers, other.negated)
+        return similarity >= _SAME_WORDS and (different_codes or facts != others)
 
-    def encoded(self) -> str:
-        """As at most 32 characters; the inverse is ``decoded``."""
-        subjects, codes = ("".join(sorted(group)) for group in (self.subjects, self.codes))
-        return f"f{self.negations}{self.numbers}{subjects}.{codes}"
+    def rows(self) -> list[str]:
+        """As two rows of at most 32 characters; ``from_rows`` reads them."""
+        groups = (self.subjects, self.codes, self.negated, self.numbers)
+        subjects, codes, negated, numbers = ("".join(sorted(group)) for group in groups)
+        return [f"f{subjects}.{codes}.{negated}", f"g{self.all_numbers}{numbers}"]
 
     @staticmethod
-    def decoded(text: str) -> Facts:
-        """Facts as ``encoded`` wrote them."""
-        subjects, _, codes = text[13:].partition(".")
-        return Facts(text[5:13], text[1:5], _threes(subjects), _threes(codes))
+    def from_rows(first: str, second: str) -> Facts:
+        """Facts as ``rows`` wrote them."""
+        subjects, codes, negated = map(_threes, first[1:].split("."))
+        return Facts(subjects, codes, negated, _threes(second[5:]), second[1:5])
 
 
 def _threes(text: str) -> frozenset[str]:
     return frozenset(text[i : i + 3] for i in range(0, len(text), 3))
+
+
+def _differ_both_ways(some: frozenset[str], others: frozenset[str]) -> bool:
+    # Only the smallest hashes are kept; beyond the last one that is, nothing is known.
+    known = min((max(group) for group in (some, others) if len(group) == _MOST_NUMBERS), default="fff")
+    return bool({n for n in some - others if n <= known}) and bool({n for n in others - some if n <= known})
 
 
 def _apart(some: frozenset[str], others: frozenset[str]) -> bool:
@@ -117,6 +137,10 @@ class Signature:
             for band in range(BANDS)
         ]
 
+    def rows(self) -> list[str]:
+        """All that is stored of it: its bands and its facts."""
+        return [*self.bands(), *self.facts.rows()]
+
     def similarity(self, other: Signature) -> float:
         """Estimated Jaccard similarity of the two passages' shingles; its standard error at .85 is .04."""
         equal = sum(a == b for a, b in zip(self.values, other.values, strict=True))
@@ -124,13 +148,12 @@ class Signature:
 
     @staticmethod
     def from_rows(rows: Sequence[str]) -> Signature | None:
-        """A signature as ``bands`` and ``Facts.encoded`` wrote it, in any order; None when a part is missing."""
-        facts = next((row for row in rows if row.startswith("f")), None)
-        bands = sorted(row for row in rows if not row.startswith("f"))
-        if facts is None or len(bands) != BANDS:
+        """A signature as ``rows`` wrote it, in any order; None when a part is missing."""
+        *bands, first, second = sorted(rows) if len(rows) == ROWS_STORED else ["", ""]
+        if not (first.startswith("f") and second.startswith("g")):
             return None
         values = tuple(int(row[i : i + 3], 16) for row in bands for i in range(1, len(row), 3))
-        return Signature(values, Facts.decoded(facts))
+        return Signature(values, Facts.from_rows(first, second))
 
 
 def signature(text: str, subject: str = "") -> Signature | None:
@@ -213,15 +236,13 @@ def _facts(tokens: Sequence[str], subject: Sequence[str]) -> Facts:
         elif after in _HAN_UNITS:
             numbers.add(_HAN_NUMBERS[token])
     subjects = {token for token in subject if _role(token) is _Role.CODE}
-    return Facts(_hashed(numbers, 4), _hashed(negations, 2), _names(subjects, 2), _names(codes, 4))
+    every = f"{zlib.crc32(' '.join(sorted(numbers)).encode()) & 0xFFFF:04x}"
+    few = _hashed(numbers, _MOST_NUMBERS)
+    return Facts(_hashed(subjects, 2), _hashed(codes, 4), _hashed(negations, 3), few, every)
 
 
-def _hashed(words: set[str], size: int) -> str:
-    return hashlib.blake2s(" ".join(sorted(words)).encode(), digest_size=size).hexdigest()
-
-
-def _names(codes: set[str], most: int) -> frozenset[str]:
-    return frozenset(sorted(f"{zlib.crc32(code.encode()) & 0xFFF:03x}" for code in codes)[:most])
+def _hashed(words: set[str], most: int) -> frozenset[str]:
+    return frozenset(sorted({f"{zlib.crc32(word.encode()) & 0xFFF:03x}" for word in words})[:most])
 
 
 def _is_code(token: str) -> bool:
