@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--documents", type=int, default=400, help="documents that recall is measured over")
+    parser.add_argument(
+        "--skip-bf16", action="store_true", help="it takes minutes where the processor has no units for it"
+    )
     options = parser.parse_args()
     import torch
 
@@ -46,6 +49,8 @@ def main() -> None:
         "torch bf16": SentenceTransformerEmbedder("packaged", half=True).embed_documents,
     }
     with tempfile.TemporaryDirectory() as folder:
+        if options.skip_bf16:
+            del backends["torch bf16"]
         backends |= onnx_backends(full, Path(folder), options.threads)
         texts = sorted((d["text"][:900] for d in documents[: options.texts * 10 : 10]), key=len)
         print("| backend | threads | texts/s | cosine to fp32 | R@1 | R@5 |\n|---|---|---|---|---|---|")

@@ -3,8 +3,8 @@
     Sandbox (sandbox.py, here)  --request-->  zygote (zygote.py)  --fork-->  child (child.py)
              ^------------------ frames of JSON, progress and result -----------'
 
-The zygote is one process with one thread that has the parsers loaded; each file is read by a fork of it, behind the walls
-of walls.py, and ends with it. Nothing a child says is trusted (wire.py).
+The zygote is one process with one thread that has the parsers loaded; each file is read by a fork of it, behind the
+walls of walls.py, and ends with it. Nothing a child says is trusted (wire.py).
 """
 
 from ingest.limits import LIMITS, SandboxLimits

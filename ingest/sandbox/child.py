@@ -1,4 +1,4 @@
-"""What runs in the child: the walls go up, then the file is read, then the answer is written. And what is loaded before."""
+"""What runs in the child: the walls go up, the file is read, the answer is written. And what is loaded before."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _LIBRARIES = (
 def load_parsers(counter: TokenCounter) -> None:
     """Load what most files need, before anything is read."""
     for library in _UNNEEDED:
-        # Documented: None makes an import fail as if it were not installed. spaCy and its plug-ins import what they find,
-        # 4 s and 250 MiB of it; a parser asks none of them anything.
+        # Documented: None makes an import fail as if it were not installed. spaCy and its plug-ins import what they
+        # find, 4 s and 250 MiB of it; a parser asks none of them anything.
         sys.modules.setdefault(library, None)  # type: ignore[arg-type]  # what the documentation says to put there
     from ingest.parse.partition import load_unstructured
 

@@ -10,9 +10,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +17,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ingest
 from ingest import errors
 from ingest.errors import CANCELLED, Cancelled, FrontdeskError, LimitExceeded, ParseError
 from ingest.limits import LIMITS, SandboxLimits
@@ -28,21 +24,18 @@ from ingest.parse import PageProgress
 from ingest.reading import Read
 from ingest.sandbox import wire
 from ingest.sandbox.child import FILE_TOO_LARGE, OUT_OF_MEMORY, WORK
+from ingest.sandbox.reasons import CRASHED, too_long, too_many_files, too_much_memory
+from ingest.sandbox.starting import Zygote
 from ingest.tokens import TokenCounter
 
 log = logging.getLogger(__name__)
 START_TIMEOUT_S = 120.0
 # Between two looks at the clock and at a wish to cancel.
 _TICK_S = 0.2
+_TELL_EVERY_S = 0.1
 # A killed child is buried within milliseconds, on a machine that swaps within seconds.
 _BURIAL_S = 15.0
-_END_S = 3.0
 _PROGRESS_BYTES = 16 * 1024 * 1024
-_CRASHED = "the parser crashed on this file; save it anew from its program, or as a PDF"
-_LENGTH = struct.Struct(">I")
-# All that readers need of our environment; secrets are not among it.
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Stopping(BaseException):
@@ -56,18 +49,9 @@ class SandboxNotStarted(FrontdeskError):
 class _Lost(Exception):
     """A zygote has ended, or does not answer, and with it what it was asked for is lost."""
 
-    def __init__(self, zygote: _Zygote) -> None:
+    def __init__(self, zygote: Zygote) -> None:
         super().__init__()
         self.zygote = zygote
-
-
-@dataclass(slots=True)
-class _Zygote:
-    """The running zygote and our end of its socket."""
-
-    process: subprocess.Popen[bytes]
-    control: socket.socket
-    walls: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,7 +62,7 @@ class _Reading:
     end:      what the zygote says of the child's end.
     """
 
-    zygote: _Zygote
+    zygote: Zygote
     answer: int
     life: socket.socket
     size: int
@@ -86,6 +70,7 @@ class _Reading:
     frames: wire.Frames
     started: float = field(default_factory=time.monotonic)
     pages: int = 0
+    told_at: float = 0.0
     given_up: Exception | None = None
     given_up_at: float = 0.0
     result: bytes | None = None
@@ -121,7 +106,7 @@ class Sandbox:
         self._counter = counter
         self._chunk_tokens = chunk_tokens
         self._turn = threading.Lock()
-        self._zygote: _Zygote | None = None
+        self._zygote: Zygote | None = None
         self._stopping = False
         # Most resident bytes that one file has taken so far.
         self.peak_bytes = 0
@@ -151,16 +136,9 @@ class Sandbox:
         """End everything; a reading that runs raises Stopping."""
         self._stopping = True
         if zygote := self._zygote:
-            # It ends what it has forked, and then itself.
-            with contextlib.suppress(OSError):
-                zygote.control.shutdown(socket.SHUT_RDWR)
-            try:
-                zygote.process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                zygote.process.kill()
-                zygote.process.wait()
+            zygote.let_end()
             with self._turn:
-                zygote.control.close()
+                zygote.end()
                 self._zygote = None
             zygote.control.close()
 
@@ -199,10 +177,9 @@ class Sandbox:
                     if self._stopping:
                         raise Stopping from None
                     # It may still be dying; the next attempt needs another.
-                    lost.zygote.process.kill()
-                    lost.zygote.process.wait()
+                    lost.zygote.end()
                     log.warning("the reading processes were lost, attempt %d", attempt)
-            raise ParseError(_CRASHED)
+            raise ParseError(CRASHED)
         finally:
             _empty(scratch, frozenset(file.path for file in found.attachments) if found else frozenset())
 
@@ -231,12 +208,11 @@ class Sandbox:
             self._follow(reading, progress, cancelled)
         return self._judge(reading, request["name"], scratch)
 
-    def _request(self, body: bytes, answer: int, life_line: int) -> _Zygote:
+    def _request(self, body: bytes, answer: int, life_line: int) -> Zygote:
         with self._turn:
             zygote = self._started()
             try:
-                socket.send_fds(zygote.control, [_LENGTH.pack(len(body))], [answer, life_line])
-                zygote.control.sendall(body)
+                zygote.ask(body, [answer, life_line])
             except OSError as exc:
                 raise _Lost(zygote) from exc
             return zygote
@@ -261,7 +237,7 @@ class Sandbox:
                 if cancelled is not None and cancelled():
                     reading.give_up(Cancelled(CANCELLED))
                 elif time.monotonic() - reading.started > reading.seconds:
-                    reading.give_up(LimitExceeded(_too_long(reading.seconds)))
+                    reading.give_up(LimitExceeded(too_long(reading.seconds)))
             elif time.monotonic() - reading.given_up_at > _BURIAL_S:
                 reading.zygote.process.kill()
                 raise reading.given_up
@@ -277,9 +253,7 @@ class Sandbox:
         try:
             for kind, payload in reading.frames.feed(data):
                 if kind == wire.PROGRESS:
-                    done, reading.pages = wire.read_progress(payload)
-                    if progress is not None:
-                        progress(done, reading.pages)
+                    self._tell(reading, wire.read_progress(payload), progress)
                 elif kind == wire.RESULT:
                     reading.result = payload
                 elif kind == wire.ERROR:
@@ -291,12 +265,20 @@ class Sandbox:
                 reading.give_up(LimitExceeded(f"it holds more than {most} MiB of text; split it into smaller files"))
         except wire.Garbled as exc:
             log.warning("a reading process sent %s", exc)
-            reading.give_up(ParseError(_CRASHED))
+            reading.give_up(ParseError(CRASHED))
         except BaseException as exc:
             # The callback's error is the caller's, and the child is of no use to anybody.
             reading.give_up(Cancelled(CANCELLED))
             raise exc
         return True
+
+    def _tell(self, reading: _Reading, pages: tuple[int, int], progress: PageProgress | None) -> None:
+        reading.pages = pages[1]
+        now = time.monotonic()
+        # A file of many tiny pages, or a hostile one, shall not keep us busy with telling.
+        if progress is not None and now - reading.told_at >= _TELL_EVERY_S:
+            reading.told_at = now
+            progress(*pages)
 
     def _judge(self, reading: _Reading, name: str, scratch: Path) -> Read:
         end = reading.end or {}
@@ -304,11 +286,11 @@ class Sandbox:
         if reading.given_up is not None:
             raise reading.given_up
         if end["killed"] == "memory" or (end["code"] < 0 and end["peak"] > self.limits.memory_bytes):
-            raise LimitExceeded(_too_much_memory(self.limits))
+            raise LimitExceeded(too_much_memory(self.limits))
         if end["killed"] == "files":
-            raise LimitExceeded(_too_many_files(self.limits.scratch_bytes))
+            raise LimitExceeded(too_many_files(self.limits.scratch_bytes))
         if end["code"] == -signal.SIGXCPU:
-            raise LimitExceeded(_too_long(self.limits.longest_s))
+            raise LimitExceeded(too_long(self.limits.longest_s))
         try:
             if end["code"] == 0 and reading.result is not None:
                 return wire.read_result(reading.result, scratch, self.limits.file_bytes, self.limits.entries)
@@ -318,13 +300,13 @@ class Sandbox:
             log.warning("a reading process sent %s about %s", exc, name)
         else:
             log.warning("the process that read %s ended with code %s", name, end["code"])
-        raise ParseError(_CRASHED)
+        raise ParseError(CRASHED)
 
     def _error(self, kind: str, message: str, trace: str, name: str) -> Exception:
         if kind == OUT_OF_MEMORY:
-            return LimitExceeded(_too_much_memory(self.limits))
+            return LimitExceeded(too_much_memory(self.limits))
         if kind == FILE_TOO_LARGE:
-            return LimitExceeded(_too_many_files(self.limits.file_bytes))
+            return LimitExceeded(too_many_files(self.limits.file_bytes))
         named = getattr(errors, kind, None)
         if isinstance(named, type) and issubclass(named, ParseError):
             return named(message[:1000])
@@ -333,57 +315,25 @@ class Sandbox:
             f"the parser failed on this file ({message[:100]}); save it anew from its program, or as a PDF"
         )
 
-    def _started(self) -> _Zygote:
+    def _started(self) -> Zygote:
         """The running zygote; only for who has the turn."""
         if self._stopping:
             raise Stopping
         if self._zygote is not None and self.alive:
             return self._zygote
         if self._zygote is not None:
-            self._zygote.control.close()
-            self._zygote.process.wait()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", "ingest.sandbox.zygote", str(theirs.fileno())],
-                env=_environment(),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                # Signals meant for our group are ours: we end it.
-                start_new_session=True,
-            )
-        self._zygote = _Zygote(process, ours)
-        settings = {
-            "tokenizer": self._counter.definition,
-            "max_tokens": self._counter.max_tokens,
-            "chunk_tokens": self._chunk_tokens,
-        }
-        body = json.dumps(settings).encode()
+            self._zygote.end()
+        self._zygote = Zygote.start()
         try:
-            ours.settimeout(START_TIMEOUT_S)
-            ours.sendall(_LENGTH.pack(len(body)) + body)
-            said = ours.recv(4096)
-            ours.settimeout(None)
-        except OSError:
-            said = b""
-        if not said:
-            process.kill()
-            process.wait()
-            ours.close()
+            self._zygote.configure(self._counter, self._chunk_tokens, START_TIMEOUT_S)
+        except OSError as exc:
+            self._zygote.end()
             self._zygote = None
-            raise Stopping if self._stopping else SandboxNotStarted("the processes that read files cannot be started")
-        self._zygote.walls = tuple(json.loads(said)["walls"])
+            if self._stopping:
+                raise Stopping from exc
+            raise SandboxNotStarted("the processes that read files cannot be started") from exc
         log.info("files are read behind: %s", ", ".join(self._zygote.walls))
         return self._zygote
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    # The package's own folder, and never the current one: a file there could take the place of a library.
-    kept["PYTHONPATH"] = str(Path(ingest.__file__).parents[1])
-    kept["TOKENIZERS_PARALLELISM"] = "false"
-    # Threads of a library do not survive the fork.
-    return kept | dict.fromkeys(_ONE_THREAD, "1")
 
 
 def _empty(folder: Path, keep: frozenset[Path] = frozenset()) -> None:
@@ -399,20 +349,3 @@ def _empty(folder: Path, keep: frozenset[Path] = frozenset()) -> None:
                 _empty(path, keep)
             else:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _too_much_memory(limits: SandboxLimits) -> str:
-    return f"reading it needs more than {_size(limits.memory_bytes)} of memory; split it into smaller files"
-
-
-def _too_many_files(size: int) -> str:
-    return f"it unpacks to files of more than {_size(size)}; unpack it and upload what is inside"
-
-
-def _too_long(seconds: float) -> str:
-    taken = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
-    return f"reading it took longer than {taken}; split it into smaller files"
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.3g} GiB" if count >= 2**30 else f"{count >> 20} MiB"

@@ -1,8 +1,8 @@
 """A filter of system calls (Linux, x86-64 and ARM64): what no parser needs, the kernel refuses.
 
-Classic BPF, installed with prctl(2); see seccomp(2) and Documentation/userspace-api/seccomp_filter.rst. The library that
-compiles such filters (libseccomp) is LGPL, and this list of refusals is short. What is refused answers EPERM, so that a
-library that only tries goes on without it.
+Classic BPF, installed with prctl(2); see seccomp(2) and Documentation/userspace-api/seccomp_filter.rst. The library
+that compiles such filters (libseccomp) is LGPL, and this list of refusals is short. What is refused answers EPERM, so
+that a library that only tries goes on without it.
 """
 
 from __future__ import annotations

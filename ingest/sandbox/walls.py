@@ -8,7 +8,7 @@
 | Landlock | files but the one to read, the scratch folder and the libraries; TCP from version 4 | Linux 5.13 |
 | system call filter | sockets, new processes, programs, signals, tracing | Linux on x86-64 and ARM64 |
 | no capabilities | raising the limits again as root | Linux |
-| replaced sockets | libraries that fetch by themselves; not code that has taken over the process | everywhere |
+| replaced sockets | libraries that fetch by themselves; not code that owns the process | everywhere |
 
 ``raise_walls`` says which of them hold; the memory of the whole process tree is watched from outside (zygote.py), because
 a limit on address space would refuse the large reservations of honest libraries, and a limit on data counts them, too.
@@ -40,8 +40,8 @@ _CAPABILITIES_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _READABLE = (
     "/usr", "/lib", "/lib64", "/bin", "/opt", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/mime.types",
-    "/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/etc/passwd", "/etc/nsswitch.conf", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system",
-    "/sys/fs/cgroup",
+    "/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/etc/passwd", "/etc/nsswitch.conf",
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/sys/fs/cgroup",
 )  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 

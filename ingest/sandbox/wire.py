@@ -2,8 +2,8 @@
 
     kind (1 byte: P, R, E) | length (4 bytes, big endian) | payload
 
-P: pages done and pages, two unsigned 32-bit numbers. R: a read document. E: why it could not be read. A hostile file may
-own the child, so the parent believes neither types nor sizes nor names; what is not exactly what an honest child writes
+P: pages done and pages, two unsigned 32-bit numbers. R: a read document. E: why it could not be read. A hostile file
+may own the child, so the parent believes neither types nor sizes nor names; what is not exactly what an honest child writes
 raises Garbled.
 """
 
@@ -126,7 +126,7 @@ def read_error(payload: bytes) -> tuple[str, str, str]:
 
 
 def read_result(payload: bytes, scratch: Path, largest_file: int, most_files: int) -> Read:
-    """A read document, checked: only known fields, of their types, within their bounds; files are in the scratch folder.
+    """A read document, checked: only known fields, of their types, within their bounds; files are in the scratch.
 
     Raises:
         Garbled: it is not what an honest child writes.

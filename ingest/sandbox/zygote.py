@@ -2,8 +2,8 @@
 
     python -m ingest.sandbox.zygote FD        (started by sandbox.py; FD is its end of a socket pair)
 
-Over the socket come requests (length, JSON, two descriptors: where the answer goes, and the child's life line). It forks
-a child for each, watches the memory and the files of the child and of what that starts, kills all of them once the
+Over the socket come requests (length, JSON, two descriptors: where the answer goes, and the child's life line). It
+forks a child for each, watches the memory and the files of the child and of what that starts, kills all of them once the
 parent lets go of the life line, and writes on it how the child ended. When the socket closes, everything ends.
 """
 

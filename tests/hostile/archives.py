@@ -8,10 +8,11 @@ import zipfile
 import zlib
 
 _MIB = 1 << 20
+_MIXED = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 
 
 def deflated_zeros(mib: int) -> bytes:
-    """Raw deflate data of so many MiB of zeros, 1 KiB each, without computing them: blocks end at a flush, so they repeat."""
+    """Raw deflate data of so many MiB of zeros, 1 KiB each: blocks end at a flush, so that they repeat."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(_MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
     return block * mib + b"\x03\x00"
@@ -132,7 +133,7 @@ def mail_with_bad_names() -> bytes:
         for name in (*BAD_NAMES, "nul\0byte.txt")
         if "\n" not in name
     )
-    head = "From: a@example.com\r\nSubject: names\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    head = f"From: a@example.com\r\nSubject: names\r\n{_MIXED}"
     body = "--b\r\nContent-Type: text/plain\r\n\r\nSee the attached files.\r\n"
     return (head + body + parts + "--b--\r\n").encode()
 
@@ -140,7 +141,7 @@ def mail_with_bad_names() -> bytes:
 def mail_of_parts(count: int = 10_000) -> bytes:
     """A mail of very many parts."""
     part = "--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=x.txt\r\n\r\nx\r\n"
-    head = "From: a@example.com\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    head = f"From: a@example.com\r\nSubject: parts\r\n{_MIXED}"
     return (head + part * count + "--b--\r\n").encode()
 
 

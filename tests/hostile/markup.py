@@ -1,4 +1,4 @@
-"""Hostile texts and XML: entities that explode or look around, nesting without end, tables of a thousand million cells."""
+"""Hostile texts and XML: entities that explode or look around, nesting without end, tables of endless cells."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import zlib
 from tests.hostile.archives import deflated_zeros
 
 _FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+_PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << %s >> >>"
 _TEXT = b"BT /F1 12 Tf 72 720 Td (A line of honest text in a strange file.) Tj ET"
 
 
@@ -47,7 +48,7 @@ def outline_loop() -> bytes:
     """An outline whose entries follow themselves."""
     return pdf([
         b"<< /Type /Catalog /Pages 2 0 R /Outlines 6 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        _PAGE % b"/Font << /F1 5 0 R >>",
         stream(_TEXT), _FONT, b"<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
         b"<< /Title (Again) /Parent 7 0 R /First 7 0 R /Next 7 0 R /Prev 7 0 R /Dest [3 0 R /Fit] >>",
     ])  # fmt: skip
@@ -61,7 +62,7 @@ def page_count_lie() -> bytes:
 def same_page_often(times: int = 200_000) -> bytes:
     """One page listed very many times."""
     kids = b"3 0 R " * times
-    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
+    page = _PAGE % b"/Font << /F1 5 0 R >>"
     pages = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, times)
     return pdf([b"<< /Type /Catalog /Pages 2 0 R >>", pages, page, stream(_TEXT), _FONT])
 
@@ -98,7 +99,7 @@ def picture_bomb() -> bytes:
         b"/Type /XObject /Subtype /Image /Width 60000 /Height 60000 /ColorSpace /DeviceGray /BitsPerComponent 1 "
         b"/Filter /FlateDecode",
     )
-    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>"
+    page = _PAGE % b"/XObject << /I 5 0 R >>"
     return pdf([
         b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page,
         stream(b"q 612 0 0 792 0 0 cm /I Do Q"), image,
@@ -110,7 +111,7 @@ def form_loop() -> bytes:
     form = stream(
         b"/X Do " * 8, b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 5 0 R >> >>"
     )
-    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /XObject << /X 5 0 R >> >> >>"
+    page = _PAGE % b"/XObject << /X 5 0 R >>"
     return pdf([
         b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page, stream(b"/X Do"), form,
     ])  # fmt: skip
@@ -130,6 +131,6 @@ def actions(address: str, secret: str) -> bytes:
     )
     return pdf([
         b"<< /Type /Catalog /Pages 2 0 R /OpenAction %s >>" % action, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        _PAGE % b"/Font << /F1 5 0 R >>",
         stream(_TEXT), _FONT,
     ])  # fmt: skip

@@ -35,7 +35,8 @@ import ctypes, json, os, resource, signal, socket, sys, threading
 from pathlib import Path
 from ingest.limits import LIMITS
 from ingest.sandbox.walls import leave_network, raise_walls
-stored, scratch, outside, port, helpers = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "1"
+stored, scratch, outside = map(Path, sys.argv[1:4])
+port, helpers = int(sys.argv[4]), sys.argv[5] == "1"
 PlainSocket = socket.socket
 parent = os.getppid()
 alone = leave_network()
