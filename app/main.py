@@ -22,8 +22,10 @@ from app.api import (
     errors,
     knowledge_bases,
     openai,
+    pages,
     passages,
     retrieve,
+    review,
     sources,
     stream,
     system,
@@ -36,7 +38,9 @@ from app.workspace import Settings
 from ingest.errors import FrontdeskError
 
 GRACE_S = 10
-_ROUTERS = (chat, conversations, knowledge_bases, documents, curation, passages, sources, retrieve, openai, system)
+_ROUTERS = (
+    chat, conversations, knowledge_bases, documents, curation, passages, pages, review, sources, retrieve, openai, system,
+)  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)
 

@@ -59,14 +59,18 @@ def find_passages(
 ) -> Found:
     """Live passages whose text or headings hold every word of a search, in any order, upper and lower case alike.
 
-    flag, document: only passages with this flag, of the document of this name.
+    flag:     only passages with this flag; a kind alone ("personal_data") stands for all of its flags.
+    document: only those of the document of this name.
     """
+    exact = flag if flag is not None and ":" in flag else None
     words = _folded(search).split()
     writings = catalog.writings(kb.id)
     flags: Counter[str] = Counter()
 
     def matching() -> Iterator[tuple[Writing, Hit]]:
-        for hit in index.payloads(kb.id, FIELDS, document=document, flag=flag, live=True):
+        for hit in index.payloads(kb.id, FIELDS, document=document, flag=exact, live=True):
+            if flag is not None and exact is None and not _has_kind(hit, flag):
+                continue
             writing = writings.get(writing_of(hit.payload))
             if writing is None or not writing.live:
                 continue
@@ -90,6 +94,10 @@ def find_passages(
 
 def _ordinal(hit: Hit) -> int:
     return int(hit.payload["ordinal"])
+
+
+def _has_kind(hit: Hit, kind: str) -> bool:
+    return any(flag.partition(":")[0] == kind for flag in hit.payload.get("flags", ()))
 
 
 def _folded(text: str) -> str:

@@ -236,15 +236,30 @@ class Client(CurationCalls):
         """A document with its versions."""
         return read_reply(DocumentDetail, self._call("GET", f"/api/documents/{path_of(document_id)}"))
 
-    def chunks(self, document_id: str, *, version: str | None = None, limit: int = 50, offset: int = 0) -> ChunkPage:
-        """Passages of the live version, or of the draft that ``version`` names, in order."""
-        params = _given(version=version, limit=limit, offset=offset)
+    def chunks(
+        self,
+        document_id: str,
+        *,
+        version: str | None = None,
+        page: int | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> ChunkPage:
+        """Passages of the live version, or of the draft that ``version`` names, in order; of one page, or of all."""
+        params = _given(version=version, page=page, limit=limit, offset=offset)
         return read_reply(ChunkPage, self._call("GET", f"/api/documents/{path_of(document_id)}/chunks", params=params))
+
+    def page_image(self, document_id: str, page: int, *, version: str | None = None) -> bytes:
+        """A page of a PDF or picture as PNG; ``version`` as in ``chunks``."""
+        return self._bytes(f"/api/documents/{path_of(document_id)}/pages/{page}.png", _given(version=version))
 
     def file(self, document_id: str) -> bytes:
         """The file as it was uploaded."""
+        return self._bytes(f"/api/documents/{path_of(document_id)}/file")
+
+    def _bytes(self, path: str, params: dict[str, str | int] | None = None) -> bytes:
         with _translated():
-            reply = self._http.get(f"/api/documents/{path_of(document_id)}/file", timeout=_timeout(UPLOAD_S))
+            reply = self._http.get(path, params=params, timeout=_timeout(UPLOAD_S))
         if not reply.is_success:
             raise error_of(reply)
         return reply.content
@@ -252,6 +267,10 @@ class Client(CurationCalls):
     def reprocess(self, document_id: str) -> Document:
         """Ingest a document again from its stored file."""
         return read_reply(Document, self._call("POST", f"/api/documents/{path_of(document_id)}/reprocess"))
+
+    def cancel(self, document_id: str) -> Document:
+        """End a document's ingestion; what was live before stays live."""
+        return read_reply(Document, self._call("POST", f"/api/documents/{path_of(document_id)}/cancel"))
 
     def delete_document(self, document_id: str) -> None:
         """Delete a document."""

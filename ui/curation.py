@@ -96,6 +96,15 @@ class EditedChunk:
     chunk: Chunk
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Documents with a draft that can be published, and documents with wordings whose passage is gone."""
+
+    kb: str
+    drafts: list[Document]
+    moved: list[Document]
+
+
 class _Unchanged:
     """Stands for a bound that is not to be changed; None ends one."""
 
@@ -145,6 +154,10 @@ class CurationCalls:
     def deletion(self, document_id: str) -> Deletion:
         """What deleting a document would take with it."""
         return read_reply(Deletion, self._call("GET", f"/api/documents/{path_of(document_id)}/deletion"))
+
+    def review(self, kb: str) -> Review:
+        """What waits for a person in a knowledge base."""
+        return read_reply(Review, self._call("GET", f"/api/knowledge-bases/{path_of(kb)}/review"))
 
     def search_chunks(
         self,

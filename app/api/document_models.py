@@ -273,6 +273,14 @@ class EditedChunk(BaseModel):
     chunk: ChunkBody
 
 
+class Review(BaseModel):
+    """What waits for a person: documents with a draft, and those with wordings whose passage is gone, by name."""
+
+    kb: str
+    drafts: list[DocumentBody]
+    moved: list[DocumentBody]
+
+
 class LostDocument(BaseModel):
     """A document whose passages are not all in the index, or were hidden; ``queued``: it is ingested again."""
 

@@ -43,6 +43,7 @@ async def list_chunks(
     service: ServiceOf,
     principal: Authenticated,
     version: Annotated[str | None, Query(max_length=64, description="The live version, when not given.")] = None,
+    page: Annotated[int | None, Query(ge=1, le=1_000_000, description="Those of one page.")] = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> ChunkPage:
@@ -62,9 +63,12 @@ async def list_chunks(
         return of, sorted(hits, key=lambda hit: int(hit.payload["ordinal"]))
 
     of, found = await asyncio.to_thread(indexed)
+    title = str(found[0].payload["title"]) if found else document.title
+    if page is not None:
+        found = [hit for hit in found if page in hit.payload["pages"]]
     return ChunkPage(
         document=document.name,
-        title=str(found[0].payload["title"]) if found else document.title,
+        title=title,
         version=of.version if of is not None else None,
         draft=of is not None and not of.live,
         total=len(found),
