@@ -30,11 +30,15 @@ class Table:
     """A table as rows of cells; ``header`` is empty when the table has none.
 
     Cells are single-line strings; merged cells repeat their text in every position they cover, so that each
-    row can be read by itself. All rows, header included, have the same length.
+    row can be read by itself. All rows, header included, have the same length. A header over several rows is one row
+    of labels, from the group to the column, each said once: "Price / net".
+
+    pages: for a table over several pages the page of each row, else empty; says nothing of what the table holds.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    pages: tuple[int, ...] = field(default=(), compare=False)
 
 
 class Box(NamedTuple):

@@ -127,7 +127,7 @@ def _read(file_format: str, call: _Call) -> ParsedDocument:
     if file_format == "pdf":
         from ingest.parse.pdf import parse_pdf
 
-        return parse_pdf(path, name)
+        return parse_pdf(path, name, call.progress)
     if file_format == "rtf":
         from ingest.parse.rtf import parse_rtf
 
@@ -141,9 +141,9 @@ def _read(file_format: str, call: _Call) -> ParsedDocument:
 
         return parse_json(path, name)
     if file_format == "image":
-        from ingest.parse.ocr import parse_image
+        from ingest.parse.images import parse_image
 
-        return parse_image(path, name)
+        return parse_image(path, name, call.progress)
     if file_format in ("eml", "msg", "zip"):
         return _read_container(file_format, call)
     return _read_office(file_format, call)
