@@ -116,7 +116,7 @@ def _table(block: list[_Row]) -> Run | None:
     columns = _columns(block)
     if len(columns) < 2:
         return None
-    lines = [_cells(row, columns) for row in block]
+    lines = [_cells(row, columns, header=i < _HEADER_ROWS - 1) for i, row in enumerate(block)]
     grid = _joined(lines, block)
     if len(grid) < _FEWEST_ROWS or not _is_table(grid, lines, block, columns):
         return None
@@ -145,17 +145,33 @@ def _columns(block: list[_Row]) -> list[tuple[float, float]]:
     return columns
 
 
-def _cells(row: _Row, columns: list[tuple[float, float]]) -> list[str]:
-    """The row's text by column; a run over several columns stands in each of them."""
+def _cells(row: _Row, columns: list[tuple[float, float]], *, header: bool) -> list[str]:
+    """The row's text by column; a run over several columns, or a label above their middle, stands in each of them."""
     cells = ["" for _ in columns]
+    middles = [(x0 + x1) / 2 for x0, x1 in columns]
     for run in row.runs:
+        middle = (run.x0 + run.x1) / 2
         covered = [i for i, (x0, x1) in enumerate(columns) if min(run.x1, x1) - max(run.x0, x0) > 0.3 * run.size]
+        if header and len(covered) < 2 and len(row.runs) < len(columns):
+            covered = _group(run, middle, columns) or covered
         if not covered:
-            middle = (run.x0 + run.x1) / 2
-            covered = [min(range(len(columns)), key=lambda i: abs((columns[i][0] + columns[i][1]) / 2 - middle))]
+            covered = [min(range(len(columns)), key=lambda i: abs(middles[i] - middle))]
         for i in covered:
             cells[i] = f"{cells[i]} {run.text}".strip()
     return cells
+
+
+def _group(run: Run, middle: float, columns: list[tuple[float, float]]) -> list[int]:
+    """The columns that a label stands centred above, two or more; none where it belongs to a single one."""
+    if any(
+        abs(edge - own) < run.size
+        for x0, x1 in columns
+        for edge, own in ((x0, run.x0), (x1, run.x1), ((x0 + x1) / 2, middle))
+    ):
+        return []
+    spans = [(i, j) for i in range(len(columns)) for j in range(i + 1, len(columns))]
+    i, j = min(spans, key=lambda span: abs((columns[span[0]][0] + columns[span[1]][1]) / 2 - middle))
+    return list(range(i, j + 1)) if abs((columns[i][0] + columns[j][1]) / 2 - middle) < run.size else []
 
 
 def _joined(lines: list[list[str]], block: list[_Row]) -> list[list[str]]:
@@ -168,6 +184,8 @@ def _joined(lines: list[list[str]], block: list[_Row]) -> list[list[str]]:
         empty_first = not line[0] and len(filled) < len(line) and not any(map(is_number, filled))
         labels = i + 1 < _HEADER_ROWS + 1 and len(filled) >= 2
         rest = steps[i] < least if least else empty_first and not labels and steps[i] < 1.6 * min(steps)
+        # A line of one cell, closer to the row above than rows are to each other, is that cell's further line.
+        rest = rest or (len(filled) == 1 and steps[i] < 0.8 * median(steps) and not is_number(filled[0]))
         if rest:
             grid[-1] = [join(a, b) if a and b else a or b for a, b in zip(grid[-1], line, strict=True)]
         else:
