@@ -21,6 +21,7 @@ _SOFT_HYPHEN = "\u00ad"
 _LINE_END_HYPHENS = (0xFFFE, 0x02)
 _SPACES = frozenset((0x20, 0xA0, 0x09, 0x3000))
 _LINE_ENDS = frozenset((0x0D, 0x0A))
+_BLANKS = _SPACES | _LINE_ENDS
 _NO_CHARACTERS = frozenset((0, 0xFFFD))
 # Letters that a font names for itself only; a text of them says nothing.
 _MEANINGLESS = re.compile(r"[\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f\U000f0000-\U0010ffff]")
@@ -160,7 +161,7 @@ class _Reader:
         angles = Counter(
             round(math.degrees(self._pdfium.FPDFText_GetCharAngle(self._raw, i)) / 5) * 5 % 360
             for i in range(0, count, step)
-            if self._pdfium.FPDFText_GetUnicode(self._raw, i) not in _SPACES | _LINE_ENDS
+            if self._pdfium.FPDFText_GetUnicode(self._raw, i) not in _BLANKS
         )
         usual = angles.most_common(1)[0][0] if angles else -1
         return (360 - usual) % 360 if usual in (0, 90, 180, 270) else shown
