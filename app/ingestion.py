@@ -143,14 +143,20 @@ class Ingestor:
     def _trouble(self, problem: str) -> None:
         self.problem = problem
 
-    def _run(self) -> None:
+    def _warm_up(self) -> None:
+        """Start the children now, so that the first upload does not wait for them to load their libraries."""
         try:
-            # Now, so that the first upload does not wait for the child to load its libraries.
             self._worker.start()
         except Stopping:
             return
         except (WorkerNotStarted, OSError) as exc:
-            self._pause(exc)
+            # Whoever needs it tries again; until then it is said.
+            log.warning("the worker could not be started yet: %s", exc)
+            self.problem = str(exc)
+
+    def _run(self) -> None:
+        # Beside the work: what waits is looked at, and read, while the embedder is still being loaded.
+        threading.Thread(target=self._warm_up, name="warm-up-worker", daemon=True).start()
         while not self._work.stop.is_set():
             self._wake.clear()
             try:

@@ -30,7 +30,7 @@ _MOST_MEANINGLESS = 0.3
 _SPARSE = ((20, 0.4), (120, 0.8))
 # Pages beyond these are drawings; taking them apart would take minutes.
 _MOST_LETTERS = 200_000
-_MOST_OBJECTS = 400_000
+_MOST_OBJECTS = 2_000_000
 _SAMPLED_ANGLES = 300
 # A gap of this many times the letter height ends a run: it may be the space between two columns.
 _RUN_GAP = 0.9

@@ -31,7 +31,7 @@ _ANSWER = 3
 # Libraries of the parsers, each loaded once instead of once a file; what is missing is loaded by who wants it.
 _UNNEEDED = ("torch", "transformers", "tensorflow")
 _LIBRARIES = (
-    "lxml.etree", "lxml.html", "markdown_it", "yaml", "charset_normalizer", "openpyxl", "docx", "pptx", "pypdf",
+    "lxml.etree", "lxml.html", "markdown_it", "yaml", "charset_normalizer", "openpyxl", "docx", "pptx",
     "pypdfium2.raw", "pypdfium2", "pdfplumber.table", "unstructured.partition.docx", "unstructured.partition.html",
     "ingest.parse.text", "ingest.parse.markdown", "ingest.parse.html", "ingest.parse.pdf", "ingest.parse.word",
     "ingest.parse.slides", "ingest.parse.sheets", "presidio_analyzer", "phonenumbers", "datasketch",

@@ -110,7 +110,7 @@ def _passages(desk: Desk, found: DocumentDetail) -> None:
     version = _version(desk, found)
     with st.container(horizontal=True, vertical_alignment="bottom", key="passage-filter"):
         # Drafts are not searched: they are looked through page by page.
-        search = "" if version else st.text_input(
+        search = "" if version or not found.live else st.text_input(
             t("doc_passage_search"), key=f"passage-search-{found.id}", icon=":material/search:"
         ).strip()  # fmt: skip
         views = ("page", "list")
