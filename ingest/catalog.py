@@ -58,9 +58,11 @@ class Catalog(KnowledgeBases, WorkList):
                 )
                 session.add(doc)
                 session.flush()
-            if doc.live_version_id == vid:
-                return None
             row = session.get(VersionRow, vid)
+            if doc.live_version_id == vid and doc.live_generation == doc.last_generation:
+                return None
+            # Other bytes came after the live ones and wait, or failed: what was said last must win, so the live bytes
+            # are written once more.
             if row is None:
                 row = VersionRow(id=vid, document_id=doc.id, content_hash=content_hash, fingerprint=fingerprint)
                 row.chunks = 0

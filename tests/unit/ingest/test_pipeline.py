@@ -264,6 +264,28 @@ def test_recover_finishes_deletions(shop: Shop) -> None:
     assert (shop.texts(), shop.stored(), shop.catalog.purges()) == ([], [], [])
 
 
+def test_the_live_bytes_again_win_over_other_bytes_that_wait(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    waiting = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Mondays."))
+    assert not isinstance(waiting, Ingested)
+    again = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Sundays."))
+    assert not isinstance(again, Ingested)
+    assert {r.document: r.state for r in shop.pipeline.work_off()}
+    assert shop.answers("open") == ["Open on Sundays."]
+    assert shop.texts() == ["Open on Sundays."]
+    assert shop.catalog.document(shop.kb, "a.txt").latest.content_hash == again.content_hash
+    assert shop.pipeline.verify(shop.kb) == []
+
+
+def test_the_live_bytes_again_after_other_bytes_that_failed(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    shop.put("a.txt", "")
+    assert shop.catalog.document(shop.kb, "a.txt").latest.state is State.FAILED
+    assert shop.put("a.txt", "Open on Sundays.").state is State.READY
+    assert shop.catalog.document(shop.kb, "a.txt").latest.state is State.READY
+    assert shop.texts() == ["Open on Sundays."]
+
+
 def test_verify_finds_nothing_wrong(shop: Shop) -> None:
     shop.put("a.txt", "Open on Sundays.")
     assert shop.pipeline.verify(shop.kb) == []
