@@ -24,7 +24,7 @@ from ingest.schema import ParsedDocument
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
 # Layout thinks in points; a picture is taken for a page of this height or width.
 _PAGE_SIDE = 842.0
-_LONGEST_SIDE = 2000
+_LONGEST_SIDE = 1800
 _SMALLEST_SIDE = 8
 
 
