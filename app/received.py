@@ -13,7 +13,7 @@ from typing import BinaryIO
 from app.errors import UsageError
 from app.idempotency import IdempotencyKeys
 from app.workspace import Workspace
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Ingested, Pipeline
 from ingest.records import KnowledgeBase
 
 _LONGEST_NAME = 500
@@ -108,7 +108,8 @@ class Receiver:
 def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> bool:
     """Put stored bytes into the queue, one document after the other; whether they were live already."""
     with _accepting:
-        return getattr(pipeline.accept_stored(kb, name, content_hash, size), "unchanged", False)
+        accepted = pipeline.accept_stored(kb, name, content_hash, size)
+        return isinstance(accepted, Ingested) and accepted.unchanged
 
 
 def _hash(file: BinaryIO) -> str:

@@ -38,7 +38,8 @@ class Catalog(KnowledgeBases, WorkList):
     ) -> Version | None:
         """Record that bytes were received for a document and open a generation for them.
 
-        Returns None when these very bytes, under this very pipeline, are live already: nothing is to be done.
+        Returns None when these very bytes, under this very pipeline, are live already and no others came after them:
+        nothing is to be done.
         """
         vid = version_id(knowledge_base.id, document, content_hash, fingerprint)
         with self._session() as session:

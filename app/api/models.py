@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -307,81 +307,6 @@ class Verified(BaseModel):
     orphans_removed: int
 
 
-# Retrieval
-
-
-class RetrieveRequest(Request):
-    """A question to try retrieval with."""
-
-    question: Question
-    kb: KbName | None = None
-    limit: Annotated[int, Field(ge=1, le=50)] = 10
-
-
-class LegHit(BaseModel):
-    """What one leg found, with its own score (cosine, or BM25)."""
-
-    chunk_id: str
-    document: str
-    page: int | None
-    heading: str
-    score: float
-
-
-class Legs(BaseModel):
-    """Both legs, best first; a leg that was not asked is empty."""
-
-    dense: list[LegHit]
-    sparse: list[LegHit]
-
-
-class FusedHit(BaseModel):
-    """A passage in the fused order; a leg's score is null when the leg did not find it."""
-
-    n: int
-    chunk_id: str
-    document: str
-    title: str
-    page: int | None
-    sheet: str | None
-    heading: str
-    text: str
-    score: float
-    dense: float | None
-    sparse: float | None
-
-
-class EvidenceBody(BaseModel):
-    """A sentence or row that speaks for an answer; ``n`` is its passage's number in the fused order."""
-
-    n: int
-    text: str
-    score: float
-
-
-class VerdictBody(BaseModel):
-    """Whether the passages hold an answer."""
-
-    answerable: bool
-    sure: bool
-    score: float
-    reason: str
-    evidence: list[EvidenceBody]
-
-
-class Retrieval(BaseModel):
-    """The very path of answering, up to the verdict."""
-
-    kb: str
-    question: str
-    standalone_question: str
-    language: str
-    legs: Legs
-    fused: list[FusedHit]
-    verdict: VerdictBody
-    timings_ms: dict[str, float]
-
-
 # System
 
 
@@ -430,8 +355,3 @@ class Alive(BaseModel):
     """The process runs."""
 
     status: Literal["ok"] = "ok"
-
-
-def example(model: type[BaseModel], **values: Any) -> dict[str, Any]:
-    """A checked example for the OpenAPI document: it must fit the model that it shows."""
-    return model.model_validate(values).model_dump(mode="json")
