@@ -51,7 +51,8 @@ def row(page: Page, name: str) -> Any:
 
 
 def choose_base(page: Page, name: str) -> None:
-    page.locator(".st-key-pick-base input").click()
+    # Typed, as a list of many shows the first ones only.
+    page.locator(".st-key-pick-base input").fill(name)
     page.get_by_role("option", name=name, exact=True).click()
     expect(page.locator(".st-key-pick-base input")).to_have_value(name)
 
