@@ -13,8 +13,9 @@ from typing import BinaryIO
 from app.errors import UsageError
 from app.idempotency import IdempotencyKeys
 from app.workspace import Workspace
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Ingested, Pipeline
 from ingest.records import KnowledgeBase
+from ingest.sources.rows import Sources
 
 _LONGEST_NAME = 500
 _BLOCK = 1 << 20
@@ -63,6 +64,7 @@ class Receiver:
     def __init__(self, workspace: Workspace, keys: IdempotencyKeys) -> None:
         self._workspace = workspace
         self._keys = keys
+        self._sources = Sources(workspace.engine)
 
     def receive(
         self, kb: KnowledgeBase, files: Sequence[IncomingFile], key: str | None, draft: bool = False
@@ -107,6 +109,8 @@ class Receiver:
         for name, file in named:
             content_hash, size = self._workspace.files.add_from(file)
             unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size, draft)
+            if not unchanged:
+                self._sources.release(kb.id, [name])
             taken.append((Received(name, unchanged), content_hash))
         return taken
 
@@ -114,7 +118,8 @@ class Receiver:
 def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int, draft: bool = False) -> bool:
     """Put stored bytes into the queue, one document after the other; whether they were live already."""
     with accepting:
-        return getattr(pipeline.accept_stored(kb, name, content_hash, size, draft=draft), "unchanged", False)
+        accepted = pipeline.accept_stored(kb, name, content_hash, size, draft=draft)
+        return isinstance(accepted, Ingested) and accepted.unchanged
 
 
 def _hash(file: BinaryIO) -> str:

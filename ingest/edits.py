@@ -21,6 +21,7 @@ from rapidfuzz import fuzz
 from sqlalchemy import select
 
 from ingest.catalog import Catalog
+from ingest.cleaning.flags import reflagged
 from ingest.curation import Curator, Writing
 from ingest.database import ChunkEditRow
 from ingest.embed import Embedder
@@ -223,7 +224,8 @@ class Edits:
                 found.append(chunk)
             else:
                 tokens = self._embedder.count_tokens([wording])[0]
-                found.append(replace(chunk, text=wording, tokens=tokens))
+                worded = replace(chunk, text=wording, tokens=tokens)
+                found.append(replace(worded, flags=reflagged(worded, chunk.flags)))
         return found
 
     def settle(self, kb: KnowledgeBase, document_id: str) -> None:
@@ -312,10 +314,12 @@ class Edits:
             dense = self._embedder.embed_documents([indexed])[0] if knows else None
             payload["text"], payload["embed_hash"] = wording, embed_hash(indexed)
             payload["tokens"] = self._embedder.count_tokens([wording])[0]
-            payload["edited"] = edited
+            flags = payload.pop("original_flags", payload.get("flags", []))
+            payload["edited"], payload["flags"] = edited, flags
             payload.pop("original", None)
             if edited:
-                payload["original"] = original
+                payload["original"], payload["original_flags"] = original, flags
+                payload["flags"] = list(reflagged(chunk, flags))
             points.append(Point(hit.id, self._sparse.encode_document(indexed), payload, dense))
         self._index.upsert(kb.id, points)
 
@@ -324,7 +328,12 @@ def marks_of(chunk: Chunk, original: Chunk) -> dict[str, Any]:
     """What a point carries beyond its text when a person's wording has taken the place of the original."""
     if chunk is original or chunk.text == original.text:
         return {}
-    return {"edited": True, "original": original.text, "text_hash": original.text_hash}
+    return {
+        "edited": True,
+        "original": original.text,
+        "original_flags": list(original.flags),
+        "text_hash": original.text_hash,
+    }
 
 
 def _original(payload: Mapping[str, Any]) -> str:

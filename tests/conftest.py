@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_socket
 
+from tests import packaged_model
+
 TESTS = Path(__file__).parent
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
 _ORDER = ("unit", "integration", "browser")
+# Minutes each: begun first, so that they do not run alone at the end while the other process has nothing to do.
+_LONGEST = ("test_kill_ingest.py", "test_http_schema.py", "test_http_crash.py", "test_hostile.py", "test_durable.py")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 # Read before the environment is cleared: a server that a developer offers to the contract tests.
 QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
@@ -22,7 +26,7 @@ QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Fast tests first. Browser tests come last: Playwright's event loop runs in this thread while Chromium is open, and
     # whatever calls asyncio.run meanwhile would fail.
-    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: (_ORDER.index(item.path.relative_to(TESTS).parts[0]), item.path.name not in _LONGEST))
     for item in items:
         if _is_below(item, "integration"):
             item.add_marker(pytest.mark.integration)
@@ -38,6 +42,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest_socket.disable_socket(allow_unix_socket=True)
     else:
         pytest_socket.socket_allow_hosts(LOOPBACK + ([QDRANT_HOST] if QDRANT_HOST else []), allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_packaged_model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    base = tmp_path_factory.getbasetemp()
+    # Each process of a run has a folder below the run's own.
+    packaged_model.folder = base.parent if hasattr(request.config, "workerinput") else base
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ui.wire import read
+from ui.reading import read
 
 NONSENSE = "the reply makes no sense; is this frontdesk's address, and of the same version?"
 T = TypeVar("T")

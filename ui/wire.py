@@ -1,13 +1,8 @@
-"""What the API sends, as plain frozen dataclasses; fields that a newer server adds are ignored."""
+"""What the API sends, as plain frozen dataclasses."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-T = TypeVar("T")
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +360,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What ingestion does now."""
+    """What ingestion does now; ``stalled`` are documents that were begun and not heard of for a minute."""
 
     queued: int
     running: list[str]
+    stalled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,27 +379,3 @@ class System:
     ingestion: Ingestion
     embedding_model: str
     vector_engine: str
-
-
-def read(kind: type[T], value: Any) -> T:
-    """A dataclass out of parsed JSON, nested ones included.
-
-    Raises:
-        KeyError, TypeError: the JSON is not of this kind.
-    """
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{kind.__name__} expected, found {type(value).__name__}")
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass; typing cannot say so
-    return kind(**{name: _value(hints[name], each) for name, each in value.items() if name in known})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if get_origin(hint) in (Union, types.UnionType):
-        if value is None:
-            return None
-        hint = next(arm for arm in get_args(hint) if arm is not type(None))
-    if get_origin(hint) is list:
-        (of,) = get_args(hint)
-        return [_value(of, each) for each in value]
-    return read(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import (
+from app.api.retrieval_models import (
     EvidenceBody,
     FusedHit,
     LegHit,

@@ -6,9 +6,11 @@ Commands call a desk and print what it gives back; they do not know which one it
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from app import curation
@@ -146,9 +148,18 @@ class LocalDesk:
             base = self._workspace.catalog.create_knowledge_base(kb or self.default_kb)
         # What an interrupted run had received comes first; the results are about the files named here.
         finished = {(r.document, r.state): r for r in self._workspace.pipeline.work_off(report)}
+        # Before the new versions go live with what is said of their documents.
+        Sources(self._workspace.engine).release(base.id, self._changed(base, uploads))
         results = list(self._workspace.pipeline.ingest(base, uploads, report))
         # A file that was received before and finished just now was not "unchanged": this run did the work.
         return [finished.get((r.document, r.state), r) if r.unchanged else r for r in results]
+
+    def _changed(self, base: KnowledgeBase, uploads: Sequence[Upload]) -> list[str]:
+        """Names of files whose bytes are others than those that a source brought."""
+        rows = Sources(self._workspace.engine)
+        origins = rows.origins(base.id)
+        from_sources = [upload for upload in uploads if origins.get(upload.name) and upload.path.is_file()]
+        return [each.name for each in from_sources if rows.newest_hash(base.id, each.name) != _hash(each.path)]
 
     def chunks(self, kb: str | None, document: str, *, draft: bool = False) -> list[dict[str, Any]]:
         """The indexed passages of the live version, or of the draft, in order."""
@@ -269,3 +280,8 @@ def open_desk() -> Iterator[Desk]:
                 raise
             desk = stack.enter_context(RemoteDesk(url, settings.app))
         yield desk
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

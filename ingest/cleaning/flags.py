@@ -84,6 +84,13 @@ def _flags(chunk: Chunk, kinds: Sequence[str], again: frozenset[str], repeated: 
     return tuple([*chunk.flags, *flags][:_MOST])
 
 
+def reflagged(wording: Chunk, before: Sequence[str]) -> tuple[str, ...]:
+    """Flags of a passage that a person has put in other words; those of its page stay, likeness to others was the old text's."""
+    (kinds,) = personal_kinds(["\n".join((*wording.heading_path, wording.text))])
+    own = _flags(replace(wording, flags=(), pages=()), kinds, frozenset(), {})
+    return (*(flag for flag in before if flag.startswith("duplicate_page:")), *own)[:_MOST]
+
+
 def summary(chunks: Iterable[Chunk]) -> dict[str, int]:
     """How many chunks have each kind of flag ("personal_data", "conflict", ...)."""
     counts: Counter[str] = Counter()

@@ -10,6 +10,7 @@ from typing import Any
 from ingest.errors import DamagedFile, LimitExceeded, NoText
 from ingest.limits import LIMITS
 from ingest.parse.blocks import Blocks
+from ingest.parse.ocr import STRIP
 from ingest.parse.ocr_pages import OcrPages
 from ingest.parse.pdf_aligned import with_aligned_tables
 from ingest.parse.pdf_frame import Frame
@@ -25,6 +26,10 @@ _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
 # Layout thinks in points; a picture is taken for a page of this height or width.
 _PAGE_SIDE = 842.0
 _LONGEST_SIDE = 1800
+# The models need about 250 bytes for each pixel: a square of the longest side would not fit beside them.
+_MOST_READ = 2_400_000
+# Of a strip, which is read in bands.
+_STRIP_WIDTH, _STRIP_HEIGHT = 1200, 24_000
 _SMALLEST_SIDE = 8
 
 
@@ -91,9 +96,10 @@ def _prepared(picture: Any, name: str, most_pixels: int) -> Any:
             f"{name}: the picture has {picture.width} x {picture.height} pixels, {most_pixels // 10**6} million are "
             "read; save it smaller."
         )
+    wanted = _read_size(picture.width, picture.height)
     # A large jpeg is never decoded at full size.
-    picture.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
-    factor = max(max(picture.width, picture.height) // _LONGEST_SIDE, 1)
+    picture.draft("RGB", wanted)
+    factor = max(picture.width // wanted[0], 1)
     picture.load()
     if picture.mode in ("P", "PA"):
         # Colours of a palette have no mean.
@@ -106,12 +112,22 @@ def _prepared(picture: Any, name: str, most_pixels: int) -> Any:
         image = image.point(lambda value: value * (255.0 / max(high - low, 1)) - low * 255.0 / max(high - low, 1))
         image = image.convert("L")
     image = ImageOps.exif_transpose(image)
-    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    image.thumbnail(_read_size(image.width, image.height))
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         paper.alpha_composite(image.convert("RGBA"))
         image = paper
     return image.convert("RGB")
+
+
+def _read_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height at which a picture is read, no larger than its own."""
+    if height > STRIP * width:
+        scale = min(_STRIP_WIDTH / width, _STRIP_HEIGHT / height)
+    else:
+        scale = min(_LONGEST_SIDE / max(width, height), (_MOST_READ / (width * height)) ** 0.5)
+    scale = min(scale, 1.0)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def _page(image: Any, number: int, ocr: OcrPages) -> Page:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ _LOWEST_LINE = 4
 _SURE = 0.9
 # Boxes of upright text are wider than high; of text that stands on its side the other way round.
 _SIDEWAYS = 1.5
+# A strip, such as the picture of a whole chat, is read in bands: reduced to one page its letters would be gone.
+STRIP = 2.2
+_BAND = 1.5
+_CUT_WITHIN = 0.25
 _LEAST_SKEW = math.radians(0.2)
 _MOST_SKEW = math.radians(15)
 
@@ -66,7 +71,38 @@ class Recognised:
 
 
 def recognise(image: Image) -> Recognised:
-    """Read a picture (RGB), whichever way up it is."""
+    """Read a picture (RGB), whichever way up it is; one that is much higher than wide in bands, one after the other."""
+    if image.height <= STRIP * image.width:
+        return _recognise(image)
+    lines: list[OcrLine] = []
+    for top, bottom in _bands(image):
+        band = _recognise(image.crop((0, top, image.width, bottom)))
+        if band.turn == 0:
+            lines += [replace(line, y0=line.y0 + top, y1=line.y1 + top) for line in band.lines]
+        elif band.lines:
+            # A page that lies on its side, not a strip.
+            return _recognise(image)
+    return Recognised(tuple(lines), 0, image.width, image.height)
+
+
+def _bands(image: Image) -> Iterator[tuple[int, int]]:
+    """Top and bottom of each band; cut where a row of pixels changes least, which is between two lines of text."""
+    import numpy
+
+    high, top = round(image.width * _BAND), 0
+    while image.height - top > high * (1 + _CUT_WITHIN):
+        first = top + round(high * (1 - _CUT_WITHIN))
+        rows = numpy.asarray(image.crop((0, first, image.width, top + high)).convert("L"), dtype=numpy.float32)
+        changes = numpy.abs(numpy.diff(rows, axis=1)).sum(axis=1)
+        # The middle of the blank rows rather than the first: ascenders stand above what the row says.
+        blank = numpy.flatnonzero(changes <= changes.min() + 1)
+        cut = first + int(blank[len(blank) // 2]) + 1
+        yield top, cut
+        top = cut
+    yield top, image.height
+
+
+def _recognise(image: Image) -> Recognised:
     import numpy
 
     nothing = Recognised((), 0, image.width, image.height)

@@ -27,6 +27,7 @@ _LEAST_FILL = 0.5
 _SENTENCE_END = re.compile(r"[.!?:;。！？：；…][\"'”’)）」』]?$")
 _CHAPTER = re.compile(r"第[一二三四五六七八九十百\d]+[章节條条款部分]|[一二三四五六七八九十]{1,3}、")
 _DEEPEST_CUT = 2
+_FEWEST_LOOSE = 4
 
 
 @dataclass(slots=True)
@@ -233,12 +234,12 @@ def _are_columns(runs: list[Run], x: float, left: float, right: float) -> bool:
 def _paragraphs_of(lines: list[Line], place: Place, words: Words) -> list[Paragraph]:
     if not lines:
         return []
-    pitch = _usual_pitch(lines)
+    pitch, loose = _usual_pitch(lines), _loose_pitches(lines)
     right = max(line.x1 for line in lines)
     result: list[Paragraph] = []
     group: list[Line] = []
     for line in lines:
-        if group and (line.table or group[-1].table or _starts_new(group, line, pitch, right)):
+        if group and (line.table or group[-1].table or _starts_new(group, line, pitch, loose, right)):
             result.append(_paragraph(group, right, place, words))
             group = []
         group.append(line)
@@ -252,7 +253,14 @@ def _usual_pitch(lines: list[Line]) -> float:
     return sorted(steps)[len(steps) // 3] if steps else 0.0
 
 
-def _starts_new(group: list[Line], line: Line, pitch: float, right: float) -> bool:
+def _loose_pitches(lines: list[Line]) -> list[float]:
+    """Steps that return all over a column: its text stands wider than its notes, which made the usual pitch."""
+    steps = [a.y0 - b.y0 for a, b in pairwise(lines) if 0 < a.y0 - b.y0 < 2.5 * a.size]
+    alike = ((step, sum(abs(step - other) < 0.08 * step for other in steps)) for step in steps)
+    return [step for step, count in alike if count >= max(_FEWEST_LOOSE, len(steps) / 4)]
+
+
+def _starts_new(group: list[Line], line: Line, pitch: float, loose: list[float], right: float) -> bool:
     before = group[-1]
     step = before.y0 - line.y0
     if abs(before.size - line.size) > 0.12 * before.size or (
@@ -260,8 +268,13 @@ def _starts_new(group: list[Line], line: Line, pitch: float, right: float) -> bo
     ):
         return True
     usual = max(pitch, 1.05 * line.size) if pitch else 1.4 * line.size
-    if step > 1.3 * usual + 0.5 or step < -line.size:
+    if step < -line.size:
         return True
+    if step > 1.3 * usual + 0.5:
+        # A sentence in the middle, broken at the right edge, in the column's own rhythm goes on all the same.
+        middle = not _ends_short(before, line, right) and not _SENTENCE_END.search(before.text)
+        if not middle or not any(abs(step - other) < 0.08 * step for other in loose):
+            return True
     if list_mark(line.text):
         return True
     is_item = list_mark(group[0].text) is not None

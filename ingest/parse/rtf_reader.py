@@ -10,57 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
 
 from ingest.parse.rtf_model import CONTENTS_STYLE, Paragraph, Row, RowShape, RtfText, heading_level
+from ingest.parse.rtf_state import Flow, State
 from ingest.parse.rtf_words import CHARSETS, CODEPAGES, ENTERED, RUNNING, SIGNS, SKIPPED, SYMBOLS
 
 _TOKEN = re.compile(rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\(.)|([{}])|([^\\{}\r\n]+)|[\r\n]+", re.S)
 _DEEPEST = 2000
-
-
-@dataclass(slots=True)
-class _State:
-    """What holds until the end of the group."""
-
-    skipped: bool = False
-    place: str = ""
-    uc: int = 1
-    font: int = -1
-    bold: bool = False
-    hidden: bool = False
-    size: int = 24
-    style: int = 0
-    outline: int | None = None
-    in_table: bool = False
-    depth: int = 1
-    # In the group that defines the row of a table inside a cell.
-    inner: bool = False
-    level: int = 0
-    is_item: bool = False
-
-
-@dataclass(slots=True)
-class _Flow:
-    """A stream of paragraphs: the body, a text box, a note, a page header."""
-
-    items: list[Paragraph | Row] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    # What is put after the paragraph that is being read: its text boxes.
-    after: list[Paragraph | Row] = field(default_factory=list)
-    # Of the cell and the row that are being read, and of a table inside the cell.
-    cell: list[Paragraph | Row] = field(default_factory=list)
-    cells: list[list[Paragraph | Row]] = field(default_factory=list)
-    inner_cell: list[Paragraph | Row] = field(default_factory=list)
-    inner_cells: list[list[Paragraph | Row]] = field(default_factory=list)
-    mark: str = ""
-    all_bold: bool = True
-    size: int = 0
-    font: int = -1
-
-    def begin_paragraph(self) -> None:
-        """Forget what the last paragraph left."""
-        self.parts, self.after, self.mark, self.all_bold, self.size = [], [], "", True, 0
 
 
 class RtfReader:
@@ -68,9 +24,9 @@ class RtfReader:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._state = _State()
-        self._groups: list[tuple[_State, Callable[[], None] | None]] = []
-        self._flows = [_Flow()]
+        self._state = State()
+        self._groups: list[tuple[State, Callable[[], None] | None]] = []
+        self._flows = [Flow()]
         self._bytes = bytearray()
         self._units: list[int] = []
         self._skip = 0
@@ -140,10 +96,10 @@ class RtfReader:
         if ended is not None and self._groups:
             self._groups[-1] = (self._groups[-1][0], ended)
 
-    def _enter_flow(self, ended: Callable[[_Flow], None]) -> None:
+    def _enter_flow(self, ended: Callable[[Flow], None]) -> None:
         """Read the rest of the group into a stream of its own."""
         outer = copy(self._state)
-        self._flows.append(_Flow())
+        self._flows.append(Flow())
 
         def end() -> None:
             self._flush()
@@ -404,7 +360,7 @@ class RtfReader:
         items += flow.after
         flow.begin_paragraph()
 
-    def _paragraph(self, flow: _Flow, state: _State, text: str) -> Paragraph:
+    def _paragraph(self, flow: Flow, state: State, text: str) -> Paragraph:
         name, of_style = self._styles.get(state.style, ("", None))
         is_contents = bool(CONTENTS_STYLE.match(name))
         outline = state.outline if state.outline is not None else of_style
@@ -413,13 +369,13 @@ class RtfReader:
         font = self._font_names.get(flow.font if flow.font >= 0 else self._default_font, "")
         return Paragraph(text, level, mark, state.level, flow.all_bold, flow.size or 24, font, is_contents)
 
-    def _end_note(self, flow: _Flow) -> None:
+    def _end_note(self, flow: Flow) -> None:
         text = " ".join(" ".join(i.text for i in flow.items if isinstance(i, Paragraph)).split())
         if text:
             self._flows[-1].parts.append(f" ({text})")
 
-    def _end_box(self, flow: _Flow) -> None:
+    def _end_box(self, flow: Flow) -> None:
         self._flows[-1].after += flow.items
 
-    def _end_running(self, flow: _Flow) -> None:
+    def _end_running(self, flow: Flow) -> None:
         self._out.running += [item.text for item in flow.items if isinstance(item, Paragraph)]

@@ -69,7 +69,10 @@ def private_tmp(keep: list[Path]) -> bool:
     if libc.unshare(_NEW_MOUNTS) != 0 or libc.mount(None, b"/", None, _RECURSIVE | _PRIVATE, None) != 0:
         return False
     # Only now: what was opened before belongs to the mounts of all.
-    places = [(path, os.open(path, os.O_PATH)) for path in keep if path.is_relative_to(SOCKETS)]
+    below = {path for path in keep if path.is_relative_to(SOCKETS) and path.exists()}
+    # What lies in another one that is kept comes with it.
+    below = {path for path in below if not below.intersection(path.parents)}
+    places = [(path, os.open(path, os.O_PATH)) for path in below]
     try:
         if libc.mount(b"tmpfs", bytes(SOCKETS), b"tmpfs", 0, b"size=16m") != 0:
             return False
@@ -107,11 +110,12 @@ def raise_walls(limits: SandboxLimits, file: Path | None, scratch: Path, *, help
     """
     _limit_resources(limits)
     walls = ["resource limits"]
-    if helpers and private_tmp([scratch, *([file] if file else [])]):
+    read = [*map(Path, _READABLE), *_library_folders(), *([file] if file else [])]
+    # The program itself may be installed there, too: what it has not loaded yet must be found.
+    if helpers and private_tmp([scratch, *read]):
         walls.append("temporary folder of its own")
     if _drop_capabilities():
         walls.append("no capabilities")
-    read = [*map(Path, _READABLE), *_library_folders(), *([file] if file else [])]
     if version := restrict_files(read, [scratch], map(Path, _DEVICES), programs=helpers):
         walls.append(f"Landlock {version}")
     if filter_calls(helpers=helpers):

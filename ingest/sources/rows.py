@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -213,7 +214,26 @@ class Sources(Transactions):
             row = session.get(SourceFileRow, (source.id, path))
             if row is not None:
                 row.mark, row.content_hash, row.document = seen.mark, seen.content_hash, seen.document
-            session.execute(update(DocumentRow).where(*of_document).values(source=address))
+            # One that was uploaded meanwhile is not the source's any more.
+            session.execute(update(DocumentRow).where(*of_document, DocumentRow.source != "").values(source=address))
+
+    def release(self, knowledge_base_id: str, documents: Sequence[str]) -> None:
+        """Documents that a person uploaded are not a source's any more: no look overwrites or deletes them."""
+        received = (
+            select(SourceFileRow.document)
+            .join(SourceRow, SourceRow.id == SourceFileRow.source_id)
+            .where(SourceRow.knowledge_base_id == knowledge_base_id)
+        )
+        with self._session() as session:
+            session.execute(
+                update(DocumentRow)
+                .where(
+                    DocumentRow.knowledge_base_id == knowledge_base_id,
+                    DocumentRow.name.in_(documents),
+                    DocumentRow.name.in_(received),
+                )
+                .values(source="")
+            )
 
     def forget(self, source_id: str, path: str) -> None:
         """A file is gone, and its document with it."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import packaged_model
 from tests.browser.conftest import DESKTOP, EXAMPLES, PHONE, UI, Running, free_ports, no_wider_than_the_window, wait_for
 from ui.client import Client
 
@@ -51,7 +52,8 @@ def row(page: Page, name: str) -> Any:
 
 
 def choose_base(page: Page, name: str) -> None:
-    page.locator(".st-key-pick-base input").click()
+    # Typed, as a list of many shows the first ones only.
+    page.locator(".st-key-pick-base input").fill(name)
     page.get_by_role("option", name=name, exact=True).click()
     expect(page.locator(".st-key-pick-base input")).to_have_value(name)
 
@@ -301,6 +303,7 @@ def locked(tmp_path: Path) -> Iterator[Locked]:
         "FRONTDESK_API_KEY": KEY,
         "FRONTDESK_API_URL": f"http://127.0.0.1:{api_port}",
     }
+    packaged_model.lend(tmp_path / "home")
     started: list[subprocess.Popen[bytes]] = []
     try:
         command = [sys.executable, "-m", "app.main"]

@@ -389,28 +389,3 @@ def write_dataset(folder: Path) -> Path:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     return folder
-
-
-# the process itself
-
-
-def test_the_installed_command_from_a_cold_start(tmp_path: Path) -> None:
-    env = {**os.environ, "FRONTDESK_HOME": str(tmp_path / "cold")}
-    command = [str(Path(sys.executable).parent / "frontdesk"), "ingest", str(EXAMPLES / FILES[1]), "--json"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    report = Ended(done.returncode, done.stdout, done.stderr)
-    assert (report.code, report.json["ready"]) == (0, 1)
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["ask", "--help"], ["kb", "list"]])
-def test_what_needs_no_model_does_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        "from app.cli import app\n"
-        f"app({arguments!r}, standalone_mode=False)\n"
-        "heavy = {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)\n"
-        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
-    )
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "FRONTDESK_HOME": str(tmp_path / "home")}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")

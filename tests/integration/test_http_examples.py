@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import packaged_model
+
 ROOT = Path(__file__).parents[2]
 HTTP = ROOT / "examples" / "http"
 WARRANTY = ROOT / "examples" / "files" / "en" / "warranty.docx"
@@ -42,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         port = free.getsockname()[1]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
     own = {"FRONTDESK_HOME": str(folder / "home"), "FRONTDESK_PORT": str(port), "FRONTDESK_API_KEY": KEY}
+    packaged_model.lend(folder / "home")
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -14,6 +14,7 @@ from ui.wire import Document, KnowledgeBase
 
 # The chosen knowledge base outlives a change of the page; a widget's own state would not.
 CHOSEN = "chosen_base"
+_PICKED = "picked_base"
 _STATES = {
     "received": ("gray", "schedule"),
     "parsing": ("blue", "menu_book"),
@@ -56,15 +57,18 @@ def failure(desk: Desk, each: Document) -> None:
 
 def pick_base(desk: Desk, bases: list[KnowledgeBase]) -> KnowledgeBase:
     """The knowledge base to work in: the one chosen before, or the customers'."""
+
+    def remember() -> None:
+        # A callback, and one key for good: the page below stays the same page, and a file that is just being
+        # chosen there is not lost to a second run.
+        st.session_state[CHOSEN] = st.session_state[_PICKED]
+
     names = [base.name for base in bases]
     wanted = st.session_state.get(CHOSEN, desk.system.default_kb)
     wanted = wanted if wanted in names else names[0]
+    st.session_state[CHOSEN] = st.session_state[_PICKED] = wanted
     with st.container(key="pick-base"):
-        chosen = st.selectbox(desk.t("base"), names, index=names.index(wanted), key=f"picked-{wanted}")
-    if chosen != wanted:
-        st.session_state[CHOSEN] = chosen
-        st.rerun()
-    st.session_state[CHOSEN] = wanted
+        st.selectbox(desk.t("base"), names, key=_PICKED, on_change=remember)
     return bases[names.index(wanted)]
 
 

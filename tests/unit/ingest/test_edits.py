@@ -77,6 +77,24 @@ def test_vectors_and_words_follow_the_wording(shop: Shop) -> None:
     assert "original" not in back.payload
 
 
+def test_flags_follow_the_wording_and_come_back_with_the_original(shop: Shop) -> None:
+    called = "Mobile of Jane Miller, who visits for 65 pounds: +44 7911 123456."
+    document = shop.put(called, "Closed on Sundays.")
+    before = shop.points()[0]
+    assert "personal_data:mobile" in before.payload["flags"]
+    edit, after = shop.edits.edit(shop.kb, document, before.id, FEE)
+    assert [flag for flag in after.payload["flags"] if flag.startswith("personal_data")] == []
+    # A later version with the same text has the wording, and its flags, from the start.
+    shop.put(called, "Closed on Sundays.", "Open on Mondays.")
+    assert shop.points()[0].payload["flags"] == after.payload["flags"]
+    shop.edits.undo(shop.kb, document, edit.id)
+    assert shop.points()[0].payload["flags"] == before.payload["flags"]
+    assert "original_flags" not in shop.points()[0].payload
+    # What a person writes is looked at like any text.
+    shop.edits.edit(shop.kb, document, shop.points()[1].id, called)
+    assert "personal_data:mobile" in shop.points()[1].payload["flags"]
+
+
 def test_an_unchanged_wording_keeps_its_vector_through_a_new_version(shop: Shop) -> None:
     document = shop.put(FEE)
     shop.edits.edit(shop.kb, document, shop.points()[0].id, "A visit costs 77 pounds.")

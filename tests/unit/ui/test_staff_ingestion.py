@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.unit.ui.test_staff_pages import BASE, document, shown, words
+from ui.reading import read
 from ui.staff_pages import documents, flags, formats, page_view, publication, review
 from ui.texts import translator
-from ui.wire import Box, Chunk, Document, Progress, read
+from ui.wire import Box, Chunk, Document, Progress
 
 EN, ZH = translator("en"), translator("zh")
 NOW = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)

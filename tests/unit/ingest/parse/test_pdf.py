@@ -176,3 +176,37 @@ def test_pages_without_text(tmp_path: Path) -> None:
 )
 def test_join(first: str, second: str, joined: str) -> None:
     assert join(first, second) == joined
+
+
+def test_a_loosely_set_text_above_tight_notes_is_whole_paragraphs(tmp_path: Path) -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    canvas.setFont("STSong-Light", 12)
+    text = "自收到商品之日起七天内您可以申请无理由退货我们会在三个工作日内退款如果商品有质量问题运费由我们承担"
+    y = 780
+    for number in range(8):
+        canvas.drawString(72, y, text[number : number + 34])
+        y -= 26
+    # The notes have more lines than the text, and make the usual pitch.
+    for number in range(12):
+        canvas.drawString(72, y - 20, text[number : number + 34])
+        y -= 15
+    canvas.save()
+    first, *notes = parse(tmp_path / "a.pdf").elements
+    assert first.text.startswith(text[:34] + text[1:35])
+    assert text[7:41] in first.text
+    assert len(notes) <= 1
+
+
+def test_short_lines_with_wide_gaps_stay_apart(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    said = [f"{BODY[:40]} {number}" for number in range(8)]
+    canvas.setFont("Helvetica", 11)
+    canvas.drawString(72, 760, BODY)
+    for number, line in enumerate(said):
+        canvas.drawString(72, 730 - 25 * number, line)
+    for number in range(12):
+        canvas.drawString(72, 500 - 14 * number, BODY)
+    canvas.save()
+    texts = [element.text for element in parse(tmp_path / "a.pdf").elements]
+    assert [text for text in texts if text in said] == said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -209,6 +209,29 @@ def test_an_uploaded_document_is_never_overwritten(shop: SourceShop) -> None:
     del store.files["a.md"]
     assert shop.look(ADDRESS, store).gone == []
     assert "what a person wrote" in shop.texts()["a.md"]
+
+
+def test_an_upload_over_a_sources_document_is_the_persons_from_then_on(shop: SourceShop) -> None:
+    store = MemoryStore({"a.md": md("salt"), "b.md": md("pepper")})
+    shop.look(ADDRESS, store)
+    shop.upload("a.md", md("what a person wrote"))
+    shop.rows.release(shop.kb.id, ["a.md"])
+    assert shop.rows.origins(shop.kb.id) == {"a.md": "", "b.md": f"{ADDRESS}/b.md"}
+    store.files["a.md"] = md("sea salt")
+    outcome = shop.look(ADDRESS, store)
+    assert "was uploaded; it is not overwritten" in reasons(outcome.skipped)["a.md"]
+    del store.files["a.md"]
+    assert shop.look(ADDRESS, store).gone == []
+    assert "what a person wrote" in shop.texts()["a.md"]
+
+
+def test_where_an_uploaded_document_is_said_to_come_from_stays(shop: SourceShop) -> None:
+    shop.look(ADDRESS, MemoryStore({"b.md": md("pepper")}))
+    shop.upload("a.md", md("salt"))
+    document = shop.catalog.document(shop.kb, "a.md")
+    shop.catalog.curate(document.id, lambda said: replace(said, source="https://example.com/a"))
+    shop.rows.release(shop.kb.id, ["a.md"])
+    assert shop.rows.origins(shop.kb.id)["a.md"] == "https://example.com/a"
 
 
 def test_two_sources_with_one_name_do_not_overwrite_each_other(shop: SourceShop) -> None:

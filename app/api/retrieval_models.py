@@ -1,0 +1,82 @@
+"""What goes over the wire of /api/retrieve."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from app.api.models import FiltersBody, KbName, Question, Request
+
+
+class RetrieveRequest(Request):
+    """A question to try retrieval with."""
+
+    question: Question
+    kb: KbName | None = None
+    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    filters: FiltersBody = FiltersBody()
+
+
+class LegHit(BaseModel):
+    """What one leg found, with its own score (cosine, or BM25)."""
+
+    chunk_id: str
+    document: str
+    page: int | None
+    heading: str
+    score: float
+
+
+class Legs(BaseModel):
+    """Both legs, best first; a leg that was not asked is empty."""
+
+    dense: list[LegHit]
+    sparse: list[LegHit]
+
+
+class FusedHit(BaseModel):
+    """A passage in the fused order; a leg's score is null when the leg did not find it."""
+
+    n: int
+    chunk_id: str
+    document: str
+    title: str
+    page: int | None
+    sheet: str | None
+    heading: str
+    text: str
+    score: float
+    dense: float | None
+    sparse: float | None
+
+
+class EvidenceBody(BaseModel):
+    """A sentence or row that speaks for an answer; ``n`` is its passage's number in the fused order."""
+
+    n: int
+    text: str
+    score: float
+
+
+class VerdictBody(BaseModel):
+    """Whether the passages hold an answer."""
+
+    answerable: bool
+    sure: bool
+    score: float
+    reason: str
+    evidence: list[EvidenceBody]
+
+
+class Retrieval(BaseModel):
+    """The very path of answering, up to the verdict."""
+
+    kb: str
+    question: str
+    standalone_question: str
+    language: str
+    legs: Legs
+    fused: list[FusedHit]
+    verdict: VerdictBody
+    timings_ms: dict[str, float]
