@@ -77,7 +77,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service.ingestor.start()
         service.sources.start()
         await service.checkup.probe()
-        if settings.serving.endpoint_url is None:
+        if settings.serving.packaged and settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
             threading.Thread(target=workspace.packaged.warm_up, name="warm-up", daemon=True).start()
         watching = asyncio.create_task(service.checkup.watch())

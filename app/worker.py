@@ -187,12 +187,9 @@ def serve(pipe: Connection, settings: IngestSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
-    import torch
-
     from ingest.embed import load_embedder
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    embedder = load_embedder(settings, for_documents=True)
+    embedder = load_embedder(settings, for_documents=True, threads=max(1, (os.cpu_count() or 2) // 2))
     pipe.send_bytes(READY)
     while True:
         try:

@@ -18,7 +18,7 @@ from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
 from ingest.database import open_database
-from ingest.embed import Embedder, SentenceTransformerEmbedder, load_embedder
+from ingest.embed import Embedder, LocalEmbedder, load_embedder
 from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
@@ -73,7 +73,7 @@ class Workspace:
         return BatchingEmbedder(self.model) if self._beside else self.model
 
     @cached_property
-    def model(self) -> SentenceTransformerEmbedder:
+    def model(self) -> LocalEmbedder:
         """The model behind the embedder."""
         return load_embedder(self.settings.ingest)
 
@@ -143,14 +143,15 @@ class Workspace:
         """The packaged model; its weights are loaded at the first answer."""
         from serving.packaged import PackagedModel
 
-        return PackagedModel(self.settings.ingest.home / "models", self.settings.serving.packaged_dtype)
+        return PackagedModel(self.settings.ingest.models_folder, self.settings.serving.packaged_dtype)
 
     @cached_property
     def engines(self) -> list[ChatEngine]:
         """The rungs that write, best first; nothing is loaded or connected yet."""
         settings = self.settings.serving
         endpoint = endpoint_engine(settings)
-        return [*([endpoint] if endpoint else []), packaged_engine(self.packaged, settings)]
+        packaged = packaged_engine(self.packaged, settings) if settings.packaged else None
+        return [engine for engine in (endpoint, packaged) if engine is not None]
 
     @cached_property
     def chain(self) -> AnswerChain:

@@ -44,6 +44,14 @@ class Embedder(CountsTokens, Protocol):
         ...
 
 
+class LocalEmbedder(Embedder, Protocol):
+    """An embedder that was loaded into this process."""
+
+    def counter(self) -> TokenCounter:
+        """Counts tokens as this model does, without it."""
+        ...
+
+
 class SentenceTransformerEmbedder:
     """Any sentence-transformers model: the packaged MiniLM, a folder, or a hub name."""
 
@@ -107,16 +115,36 @@ class SentenceTransformerEmbedder:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def load_embedder(settings: IngestSettings, *, for_documents: bool = False) -> SentenceTransformerEmbedder:
+def load_embedder(
+    settings: IngestSettings, *, for_documents: bool = False, threads: int | None = None
+) -> LocalEmbedder:
     """The embedder that the settings name.
 
-    for_documents: it embeds passages in bulk, in bfloat16 where the processor computes in it (docs/experiments.md).
+    Without a GPU a model that lies on this machine runs on ONNX Runtime (ingest/embed_onnx.py), passages with int8
+    weights; the first call on a data folder exports it, which takes some 20 seconds. Others run on torch.
+
+    for_documents: it embeds passages in bulk: where torch runs it, in bfloat16 if the processor computes in it
+                   (docs/experiments.md).
+    threads: cores to use; all by default.
 
     Raises:
         SettingsError: it cannot be loaded.
     """
-    half = for_documents and _has_bfloat16()
-    return SentenceTransformerEmbedder(settings.embedding_model, settings.embedding_languages, half=half)
+    name = settings.embedding_model
+    source = packaged_model_folder() if name == "packaged" else Path(name)
+    if source.is_dir() and not _has_gpu():
+        from ingest.embed_onnx import OnnxEmbedder, exported
+
+        folder = exported(source, settings.models_folder)
+        if folder is not None:
+            languages = frozenset(settings.embedding_languages or _languages_of(name))
+            return OnnxEmbedder(name, folder, languages, threads=threads, small=settings.embedding_precision != "float32")
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    half = for_documents and settings.embedding_precision == "auto" and _has_bfloat16()
+    return SentenceTransformerEmbedder(name, settings.embedding_languages, half=half)
 
 
 def packaged_model_folder() -> Path:
@@ -166,6 +194,11 @@ def _has_bfloat16() -> bool:
 
     able = torch.cpu.get_capabilities()
     return not torch.cuda.is_available() and any(able.get(unit) for unit in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _has_gpu() -> bool:
+    # The driver's own sign: asking torch would cost the seconds that doing without it saves.
+    return Path("/proc/driver/nvidia/version").exists()
 
 
 def _device() -> str:

@@ -20,9 +20,13 @@ class IngestSettings(BaseSettings):
 
     ``FRONTDESK_HOME``                 data folder (default ``./.frontdesk``)
     ``FRONTDESK_FILES``                received files, where several machines share them; default inside the data folder
+    ``FRONTDESK_MODELS``               packaged models made ready for this machine, where several data folders share them;
+                                       default inside the data folder
     ``FRONTDESK_DATABASE_URL``         SQLAlchemy URL; default is SQLite inside the data folder
     ``FRONTDESK_EMBEDDING_MODEL``      ``packaged``, a folder, or a hub name such as ``BAAI/bge-m3``
     ``FRONTDESK_EMBEDDING_LANGUAGES``  ISO codes the embedder knows, comma-separated, or ``*``
+    ``FRONTDESK_EMBEDDING_PRECISION``  ``auto``: passages are embedded with int8 weights or in bfloat16 where that is
+                                       faster; or ``float32``
     ``FRONTDESK_CHUNK_TOKENS``         upper bound of a chunk, in the embedder's tokens
     ``FRONTDESK_PARSE_MEMORY_MIB``     memory that reading one file may take
     ``FRONTDESK_PARSE_LONGEST_S``      seconds that reading one file may take at most, however large it is
@@ -45,9 +49,11 @@ class IngestSettings(BaseSettings):
 
     home: Path = Path(".frontdesk")
     files: Path | None = None
+    models: Path | None = None
     database_url: SecretStr | None = None
     embedding_model: str = "packaged"
     embedding_languages: Annotated[tuple[str, ...] | None, NoDecode] = None
+    embedding_precision: Literal["auto", "float32"] = "auto"
     chunk_tokens: int = Field(default=256, ge=64, le=4096)
     parse_memory_mib: int = Field(default=1024, ge=512)
     parse_longest_s: float = Field(default=7200.0, ge=10)
@@ -96,6 +102,11 @@ class IngestSettings(BaseSettings):
     def files_folder(self) -> Path:
         """Where received files lie."""
         return self.files if self.files is not None else self.home / "files"
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models that were made ready for this machine lie."""
+        return self.models if self.models is not None else self.home / "models"
 
     @property
     def shared(self) -> bool:

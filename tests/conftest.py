@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,10 +46,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_packaged_model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+def _models(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
+    """One folder of prepared models for all data folders of a run."""
     base = tmp_path_factory.getbasetemp()
     # Each process of a run has a folder below the run's own.
-    packaged_model.folder = base.parent if hasattr(request.config, "workerinput") else base
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "models"
+    if any(not _is_below(item, "unit") for item in request.session.items):
+        packaged_model.prepare(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(packaged_model.VARIABLE, str(folder))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +68,8 @@ def _own_main(monkeypatch: pytest.MonkeyPatch) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own; no setting and no .env of the developer reaches it."""
     for name in [name for name in os.environ if name.startswith("FRONTDESK_")]:
+        if name == packaged_model.VARIABLE:
+            continue
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "home"

@@ -1,26 +1,34 @@
-"""The packaged model in the form that loads fast, made once a run: it takes half a minute of all cores."""
+"""The packaged models made ready for this machine, once a run: it takes most of a minute of all cores."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from filelock import FileLock
 
-NAME = "smollm2-135m-instruct"
-# Where it is made; the same for all processes of a run. Set by tests/conftest.py.
-folder: Path | None = None
+from ingest.embed import packaged_model_folder
+
+# Of every data folder of a run.
+VARIABLE = "FRONTDESK_MODELS"
 
 
-def lend(home: Path) -> None:
-    """Put the model into a data folder before a server starts on it."""
-    assert folder is not None
-    with FileLock(folder / "packaged-model.lock"):
-        if not (folder / NAME / "config.json").exists():
-            # In a process of its own: what torch takes is given back.
+def prepare(folder: Path) -> None:
+    """Make both ready in a folder; a second process that wants the same waits for the first."""
+    script = "import sys; from pathlib import Path; from ingest.embed_onnx import exported; exported(Path(sys.argv[1]), Path(sys.argv[2]))"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "run.lock"):
+        done = folder / "done"
+        if not done.exists():
+            # In processes of their own: what torch takes is given back. One after the other, each takes all cores.
             subprocess.run([sys.executable, "-m", "serving.packaged", str(folder)], check=True, timeout=280)
-    target = home / "models" / NAME
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(folder / NAME)
+            command = [sys.executable, "-c", script, str(packaged_model_folder()), str(folder)]
+            subprocess.run(command, check=True, timeout=280)
+            done.touch()
+
+
+def environment() -> dict[str, str]:
+    """The environment for a program of ours: no setting of the developer's, and where the prepared models are."""
+    return {n: value for n, value in os.environ.items() if not n.startswith("FRONTDESK_") or n == VARIABLE}

@@ -117,6 +117,8 @@ class AnswerChain:
             return
         if engine == ENDPOINT:
             raise SettingsError("FRONTDESK_ENDPOINT_URL: no endpoint is set, so the engine `endpoint` cannot be asked")
+        if engine == PACKAGED:
+            raise SettingsError("FRONTDESK_PACKAGED: it is off, so the engine `packaged` cannot be asked")
         raise UsageError(f"no engine {engine!r}: use {ENDPOINT}, {PACKAGED} or {EXTRACTIVE}")
 
     # prepare

@@ -84,9 +84,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`frontdesk up` on a folder of its own, with two documents that customers can be answered from."""
     api, customers, staff = free_ports(3)
     folder = tmp_path_factory.mktemp("up")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    environment = packaged_model.environment()
     environment |= {"FRONTDESK_HOME": str(folder / "home"), "FRONTDESK_UI_CONTACT": CONTACT}
-    packaged_model.lend(folder / "home")
     command = [sys.executable, "-m", "app.cli", "up", "--port", str(api)]
     command += ["--customer-port", str(customers), "--staff-port", str(staff)]
     process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)

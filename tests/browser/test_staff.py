@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -295,7 +294,7 @@ class Locked:
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Locked]:
     api_port, staff_port = free_ports(2)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    environment = packaged_model.environment()
     environment |= {
         "FRONTDESK_HOME": str(tmp_path / "home"),
         "FRONTDESK_PORT": str(api_port),
@@ -303,7 +302,6 @@ def locked(tmp_path: Path) -> Iterator[Locked]:
         "FRONTDESK_API_KEY": KEY,
         "FRONTDESK_API_URL": f"http://127.0.0.1:{api_port}",
     }
-    packaged_model.lend(tmp_path / "home")
     started: list[subprocess.Popen[bytes]] = []
     try:
         command = [sys.executable, "-m", "app.main"]

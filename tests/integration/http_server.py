@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -50,10 +49,15 @@ class Server:
         return httpx.Client(base_url=self.url, timeout=timeout, headers=self.headers, trust_env=False)
 
     def start(self) -> None:
-        packaged_model.lend(self.home)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
-        own = {"FRONTDESK_HOME": str(self.home), "FRONTDESK_PORT": str(self.port), **self.settings}
-        self.process = subprocess.Popen([sys.executable, "-m", "app.main"], env=kept | own, cwd=self.home.parent)
+        own = {
+            "FRONTDESK_PACKAGED": "off",
+            "FRONTDESK_HOME": str(self.home),
+            "FRONTDESK_PORT": str(self.port),
+            **self.settings,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.main"], env=packaged_model.environment() | own, cwd=self.home.parent
+        )
         end = time.monotonic() + START_S
         with self.client(timeout=2) as client:
             while True:

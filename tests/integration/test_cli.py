@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests import packaged_model
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "files"
 FILES = ("en/warranty.docx", "en/stores.csv", "zh/warranty-zh.docx")
@@ -104,7 +106,7 @@ class Cli:
         self.forks = forks
 
     def __call__(self, *arguments: str | Path, stdin: str = "", **settings: str) -> Ended:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FRONTDESK_")}
+        kept = packaged_model.environment()
         env = {**kept, "FRONTDESK_HOME": str(self.home), **settings}
         return self.forks.run([str(a) for a in arguments], env, self.home.parent, stdin)
 

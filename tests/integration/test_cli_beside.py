@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.server import announced_url
+from tests import packaged_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
 KEY = "a-key-of-more-than-sixteen-letters"
@@ -39,7 +39,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         "FRONTDESK_API_KEY": KEY,
         "FRONTDESK_KB": "shop",
     }
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("FRONTDESK_")} | settings
+    environment = packaged_model.environment() | settings
     server = subprocess.Popen([sys.executable, "-m", "app.main"], env=environment)
     try:
         end = time.monotonic() + 120

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -42,9 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    clean = packaged_model.environment()
     own = {"FRONTDESK_HOME": str(folder / "home"), "FRONTDESK_PORT": str(port), "FRONTDESK_API_KEY": KEY}
-    packaged_model.lend(folder / "home")
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(

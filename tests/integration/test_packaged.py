@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -179,8 +178,7 @@ def test_the_event_loop_goes_on_meanwhile(model: PackagedModel) -> None:
 def test_a_question_over_a_file_is_answered_and_cited(
     model: PackagedModel, models: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home.mkdir()
-    os.symlink(models, home / "models")
+    monkeypatch.setenv("FRONTDESK_MODELS", str(models))
     with open_workspace(Settings.load()) as workspace:
         kb = workspace.catalog.create_knowledge_base("default")
         upload = Upload("warranty.docx", EXAMPLES / "en" / "warranty.docx")

@@ -15,23 +15,23 @@ import numpy as np
 import pytest
 
 from app.worker import Stopping, Worker, WorkerEmbedder, WorkerGone, WorkerNotStarted
-from ingest.embed import SentenceTransformerEmbedder, load_embedder
+from ingest.embed import LocalEmbedder, load_embedder
 from ingest.errors import Cancelled, LimitExceeded, NoText
 from ingest.sandbox import LIMITS, Sandbox, SandboxLimits
 from ingest.settings import IngestSettings
 
 
 @pytest.fixture(scope="module")
-def local() -> SentenceTransformerEmbedder:
+def local() -> LocalEmbedder:
     return load_embedder(IngestSettings())
 
 
-def a_worker(local: SentenceTransformerEmbedder, limits: SandboxLimits = LIMITS, **settings: str) -> Worker:
+def a_worker(local: LocalEmbedder, limits: SandboxLimits = LIMITS, **settings: str) -> Worker:
     return Worker(IngestSettings(**settings), Sandbox(local.counter(), 256, limits))
 
 
 @pytest.fixture(scope="module")
-def worker(local: SentenceTransformerEmbedder) -> Iterator[Worker]:
+def worker(local: LocalEmbedder) -> Iterator[Worker]:
     made = a_worker(local)
     made.start()
     yield made
@@ -59,7 +59,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_reads_and_embeds_as_this_process_would(
-    worker: Worker, local: SentenceTransformerEmbedder, document: Path, scratch: Path
+    worker: Worker, local: LocalEmbedder, document: Path, scratch: Path
 ) -> None:
     read = worker.read(document, "fees.md", "", scratch=scratch)
     assert (read.title, [chunk.text for chunk in read.chunks]) == ("Fees", ["A call-out costs 65 pounds."])
@@ -68,9 +68,7 @@ def test_it_reads_and_embeds_as_this_process_would(
     assert np.allclose(vectors, local.embed_documents(texts), atol=0.01)
 
 
-def test_documents_embedded_at_the_same_time_get_their_own_vectors(
-    worker: Worker, local: SentenceTransformerEmbedder
-) -> None:
+def test_documents_embedded_at_the_same_time_get_their_own_vectors(worker: Worker, local: LocalEmbedder) -> None:
     embedder = WorkerEmbedder(local, worker)
     documents = [[f"document {d} says {'much ' * (n % 9)}about {n}" for n in range(d * 7 + 1)] for d in range(6)]
     with ThreadPoolExecutor(6) as threads:
@@ -100,7 +98,7 @@ def test_texts_that_cannot_be_embedded_are_an_error_and_the_child_lives(worker: 
 
 
 def test_a_file_that_takes_too_long_is_given_up(
-    local: SentenceTransformerEmbedder, slow: Path, document: Path, scratch: Path
+    local: LocalEmbedder, slow: Path, document: Path, scratch: Path
 ) -> None:
     hasty = a_worker(local, replace(LIMITS, base_s=1, s_per_mib=0))
     with pytest.raises(LimitExceeded, match="took longer than 1 seconds"):
@@ -119,7 +117,7 @@ def test_a_cancelled_file_is_given_up_at_once(worker: Worker, slow: Path, scratc
     assert list(scratch.iterdir()) == []
 
 
-def test_stopping_is_no_error_of_the_document(local: SentenceTransformerEmbedder, slow: Path, scratch: Path) -> None:
+def test_stopping_is_no_error_of_the_document(local: LocalEmbedder, slow: Path, scratch: Path) -> None:
     stopped = a_worker(local)
     stopped._sandbox.start()
     threading.Timer(0.5, stopped.stop).start()
@@ -131,7 +129,7 @@ def test_stopping_is_no_error_of_the_document(local: SentenceTransformerEmbedder
         WorkerEmbedder(local, stopped).embed_documents(["one"])
 
 
-def test_a_child_that_cannot_start_is_no_error_of_the_document(local: SentenceTransformerEmbedder) -> None:
+def test_a_child_that_cannot_start_is_no_error_of_the_document(local: LocalEmbedder) -> None:
     helpless = a_worker(local, embedding_model="/nowhere")
     with pytest.raises(WorkerNotStarted):
         helpless.embed(["one"])
