@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class Workspace:
     def sandbox(self) -> Sandbox:
         """Reads files in processes of their own; the first one waits some seconds for them to start."""
         settings = self.settings.ingest
-        return Sandbox(self.model.counter(), settings.chunk_tokens, limits_of(settings))
+        return Sandbox(self.model.counter(), settings.chunk_tokens, limits_of(settings), ahead=self._beside)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -127,7 +128,13 @@ class Workspace:
             pipeline.reconciler.settle()
             return pipeline
         pipeline = Pipeline(
-            *parts, self.embedder, self.sparse, tokens, self.sandbox.read, shared=self.settings.ingest.shared
+            *parts,
+            self.embedder,
+            self.sparse,
+            tokens,
+            self.sandbox.read,
+            shared=self.settings.ingest.shared,
+            readers=max(2, os.cpu_count() or 1),
         )
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))

@@ -26,6 +26,7 @@ from ingest.embed import Embedder, Vectors, load_embedder
 from ingest.errors import FrontdeskError, SettingsError
 from ingest.files import FileStore
 from ingest.index.base import VectorIndex
+from ingest.limits import limits_of
 from ingest.pipeline import Pipeline, Upload
 from ingest.reading import Read
 from ingest.records import KnowledgeBase, State, Version
@@ -55,10 +56,10 @@ def load_for_bulk(settings: IngestSettings) -> Embedder:
 class ReadFiles:
     """A sandbox somewhere in the cluster: a row a file becomes a row a line of the read document."""
 
-    def __init__(self, counter: TokenCounter, chunk_tokens: int) -> None:
+    def __init__(self, counter: TokenCounter, settings: IngestSettings) -> None:
         from ingest.sandbox import Sandbox
 
-        self._sandbox: Sandbox = Sandbox(counter, chunk_tokens)
+        self._sandbox: Sandbox = Sandbox(counter, settings.chunk_tokens, limits_of(settings))
         self._sandbox.start()
 
     def __call__(self, row: Row) -> list[Row]:
@@ -239,9 +240,7 @@ class BulkIngestor:
         pool = ActorPoolStrategy(size=workers)
         dataset = (
             ray.data.from_items(items, override_num_blocks=max(1, min(len(items), workers * 8)))
-            .flat_map(
-                ReadFiles, fn_constructor_args=(self._counter, self._settings.chunk_tokens), compute=pool, num_cpus=1
-            )
+            .flat_map(ReadFiles, fn_constructor_args=(self._counter, self._settings), compute=pool, num_cpus=1)
             .map_batches(
                 EmbedTexts,
                 fn_constructor_args=(self._settings, self._make),

@@ -138,7 +138,9 @@ def load_embedder(
         folder = exported(source, settings.models_folder)
         if folder is not None:
             languages = frozenset(settings.embedding_languages or _languages_of(name))
-            return OnnxEmbedder(name, folder, languages, threads=threads, small=settings.embedding_precision != "float32")
+            return OnnxEmbedder(
+                name, folder, languages, threads=threads, small=settings.embedding_precision != "float32"
+            )
     if threads is not None:
         import torch
 

@@ -127,7 +127,7 @@ def _quantize(folder: Path, config: Any) -> None:
 
 
 def _prompt(model: Any, *names: str) -> str:
-    return next((str(model.prompts[name]) for name in names if model.prompts.get(name)), "")
+    return next((model.prompts[name] or "" for name in names if name in model.prompts), "")
 
 
 def _compare(model: Any, folder: Path) -> None:

@@ -8,11 +8,13 @@ list by then. The steps themselves are in ingest/stages.py; a server drives the 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ingest.ahead import Ahead
 from ingest.catalog import Catalog
 from ingest.embed import Embedder
 from ingest.errors import FrontdeskError, IndexMismatch
@@ -27,6 +29,12 @@ from ingest.stages import WINDOW, Ingested, Progress, Stages
 from ingest.staging import Staging
 
 __all__ = ["WINDOW", "Ingested", "Mismatch", "Pipeline", "Progress", "Upload"]
+
+
+# Documents that are read, or wait read, before they are embedded: what bounds the memory.
+_AHEAD = 16
+# Chunks that are worth a batch of their own while the next file is still being read.
+_LEAST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Pipeline:
     """Ingests and deletes documents; owns nothing, works on the parts it is handed.
 
     read:   how a stored file becomes chunks, when that is not to happen in this process.
+    readers: how many files ``read`` may read at once; one, unless it reads in processes of its own.
     shared: other processes, on other machines perhaps, work on the same catalog.
     """
 
@@ -68,11 +77,13 @@ class Pipeline:
         read: Reader | None = None,
         *,
         shared: bool = False,
+        readers: int = 1,
     ) -> None:
         self._catalog = catalog
         self._files = files
         self._index = index
         self._embedder = embedder
+        self._readers = readers
         self.fingerprint = pipeline_fingerprint(embedder, chunk_tokens)
         self.stages = Stages(
             catalog,
@@ -124,24 +135,37 @@ class Pipeline:
     ) -> Iterator[Ingested]:
         found: list[Version] = []
         batch: list[_Pending] = []
+        stop = threading.Event()
+        # Files are read in threads while this one embeds.
+        reading = Ahead(
+            self._claimed(accepted),
+            lambda each: each if isinstance(each, Ingested) else self._prepare(*each, report, stop),
+            threads=self._readers,
+            most=_AHEAD,
+        )
+        try:
+            for prepared in reading:
+                if isinstance(prepared, Ingested):
+                    yield prepared
+                    continue
+                batch.append(prepared)
+                chunks = sum(len(pending.read.chunks) for pending in batch)
+                if chunks >= WINDOW or (chunks >= _LEAST and not reading.ready):
+                    yield from self._write(kb, batch, report, found)
+                    batch = []
+            yield from self._write(kb, batch, report, found)
+        finally:
+            stop.set()
+        if found:
+            yield from self._work(kb, ((version, "") for version in found), report)
+
+    def _claimed(self, accepted: Iterable[tuple[Version | Ingested, str]]) -> Iterator[tuple[Version, str] | Ingested]:
         for version, title in accepted:
             if isinstance(version, Ingested):
                 yield version
-                continue
-            # Somebody else has it, or it was uploaded anew meanwhile.
-            if not self._catalog.claim(version):
-                continue
-            prepared = self._prepare(version, title, report)
-            if isinstance(prepared, Ingested):
-                yield prepared
-                continue
-            batch.append(prepared)
-            if sum(len(pending.read.chunks) for pending in batch) >= WINDOW:
-                yield from self._write(kb, batch, report, found)
-                batch = []
-        yield from self._write(kb, batch, report, found)
-        if found:
-            yield from self._work(kb, ((version, "") for version in found), report)
+            # Else somebody else has it, or it was uploaded anew meanwhile.
+            elif self._catalog.claim(version):
+                yield version, title
 
     def accept(self, kb: KnowledgeBase, upload: Upload) -> Version | Ingested:
         """File and row on disk: from here on nothing that was received can be lost."""
@@ -163,10 +187,15 @@ class Pipeline:
             return Ingested(name, State.READY, chunks=chunks, unchanged=True)
         return version
 
-    def _prepare(self, version: Version, given_title: str, report: Progress) -> _Pending | Ingested:
+    def _prepare(
+        self, version: Version, given_title: str, report: Progress, stop: threading.Event
+    ) -> _Pending | Ingested:
         try:
-            return _Pending(version, self.stages.read(version, given_title, report))
+            return _Pending(version, self.stages.read(version, given_title, report, stop.is_set))
         except (FrontdeskError, OSError) as exc:
+            if stop.is_set():
+                # Nothing is wrong with the file: the next run takes it up again.
+                return Ingested(version.document, State.PARSING)
             return self.stages.fail(version, str(exc))
 
     def _write(

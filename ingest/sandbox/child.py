@@ -28,34 +28,65 @@ OUT_OF_MEMORY, FILE_TOO_LARGE, FAILED = "memory", "file size", "failed"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Behind the three standard ones.
 _ANSWER = 3
-# Libraries of the parsers, each loaded once instead of once a file; what is missing is loaded by who wants it.
 _UNNEEDED = ("torch", "transformers", "tensorflow")
-_LIBRARIES = (
-    "lxml.etree", "lxml.html", "markdown_it", "yaml", "charset_normalizer", "openpyxl", "docx", "pptx",
-    "pypdfium2.raw", "pypdfium2", "pdfplumber.table", "unstructured.partition.docx", "unstructured.partition.html",
-    "ingest.parse.text", "ingest.parse.markdown", "ingest.parse.html", "ingest.parse.pdf", "ingest.parse.word",
-    "ingest.parse.slides", "ingest.parse.sheets", "presidio_analyzer", "phonenumbers", "datasketch",
-)  # fmt: skip
+# Libraries of the parsers, each loaded once instead of once a file: those of every file, then by what a file's name
+# promises. What is missing, and what the name did not promise, is loaded by who wants it.
+_COMMON = ("charset_normalizer", "presidio_analyzer", "phonenumbers", "datasketch", "ingest.parse.text")
+_KINDS: dict[str, tuple[str, ...]] = {
+    "pdf": ("pypdfium2.raw", "pypdfium2", "pdfplumber.table", "ingest.parse.pdf"),
+    "html": ("lxml.html", "unstructured.partition.html", "ingest.parse.html"),
+    "docx": ("docx", "unstructured.partition.docx", "ingest.parse.word"),
+    "md": ("markdown_it", "yaml", "ingest.parse.markdown"),
+    "xlsx": ("openpyxl", "ingest.parse.sheets"),
+    "pptx": ("pptx", "ingest.parse.slides"),
+}
+_SAME_KIND = {
+    "htm": "html",
+    "eml": "html",
+    "epub": "html",
+    "markdown": "md",
+    "mdx": "md",
+    "doc": "docx",
+    "docm": "docx",
+}
+KINDS = tuple(_KINDS)
 
 
-def load_parsers(counter: TokenCounter) -> None:
-    """Load what most files need, before anything is read."""
+def kind_of(name: str) -> str:
+    """The kind of file that a document's name promises; "" for one without libraries of its own."""
+    suffix = Path(name).suffix.lower().removeprefix(".")
+    kind = _SAME_KIND.get(suffix, suffix)
+    return kind if kind in _KINDS else ""
+
+
+def load_common(counter: TokenCounter) -> None:
+    """Load what every file needs, before anything is read."""
     for library in _UNNEEDED:
         # Documented: None makes an import fail as if it were not installed. spaCy and its plug-ins import what they
         # find, 4 s and 250 MiB of it; a parser asks none of them anything.
         sys.modules.setdefault(library, None)  # type: ignore[arg-type]  # what the documentation says to put there
-    from ingest.parse.partition import load_unstructured
-
     adopt_orphans()
-    load_unstructured()
-    for library in _LIBRARIES:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(library)
+    _load(_COMMON)
     with tempfile.TemporaryDirectory() as folder:
         # One file of ours all the way loads what is left: language, tokens, cleaning.
-        path = Path(folder, "warm-up.html")
-        path.write_text("<h1>Warm up</h1><p>Call 020 7946 0000 or write to help@example.com before the first file.</p>")
+        path = Path(folder, "warm-up.txt")
+        path.write_text("Call 020 7946 0000 or write to help@example.com before the first file.")
         read_document(path, path.name, "", embedder=counter, chunk_tokens=256)
+
+
+def load_kind(kind: str) -> None:
+    """Load what files of a kind (``KINDS``) need beside that."""
+    if kind in ("html", "docx"):
+        from ingest.parse.partition import load_unstructured
+
+        load_unstructured()
+    _load(_KINDS[kind])
+
+
+def _load(libraries: tuple[str, ...]) -> None:
+    for library in libraries:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
 
 
 def wants_helpers(path: Path) -> bool:

@@ -96,15 +96,19 @@ class Sandbox:
 
     counter:      counts tokens as the embedder does.
     chunk_tokens: upper bound of a chunk.
+    ahead:        the libraries of all kinds of files are loaded while nothing is read, not when the first such file comes.
 
     A fork of the process that has the parsers loaded costs 20 to 30 ms a small file here, where a new interpreter
     with its imports costs 3 to 5 s (docs/experiments.md). Which walls hold on this machine is in ``walls``.
     """
 
-    def __init__(self, counter: TokenCounter, chunk_tokens: int, limits: SandboxLimits = LIMITS) -> None:
+    def __init__(
+        self, counter: TokenCounter, chunk_tokens: int, limits: SandboxLimits = LIMITS, *, ahead: bool = True
+    ) -> None:
         self.limits = limits
         self._counter = counter
         self._chunk_tokens = chunk_tokens
+        self._ahead = ahead
         self._turn = threading.Lock()
         self._zygote: Zygote | None = None
         self._stopping = False
@@ -325,7 +329,7 @@ class Sandbox:
             self._zygote.end()
         self._zygote = Zygote.start()
         try:
-            self._zygote.configure(self._counter, self._chunk_tokens, START_TIMEOUT_S)
+            self._zygote.configure(self._counter, self._chunk_tokens, START_TIMEOUT_S, ahead=self._ahead)
         except OSError as exc:
             self._zygote.end()
             self._zygote = None

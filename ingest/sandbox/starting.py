@@ -48,13 +48,20 @@ class Zygote:
             )
         return cls(process, ours)
 
-    def configure(self, counter: TokenCounter, chunk_tokens: int, timeout_s: float) -> None:
+    def configure(self, counter: TokenCounter, chunk_tokens: int, timeout_s: float, *, ahead: bool) -> None:
         """Hand over what it needs, and wait until it can fork.
+
+        ahead: it loads the libraries of all kinds of files while it has nothing to do.
 
         Raises:
             OSError: it has ended, or is not ready in time.
         """
-        settings = {"tokenizer": counter.definition, "max_tokens": counter.max_tokens, "chunk_tokens": chunk_tokens}
+        settings = {
+            "tokenizer": counter.definition,
+            "max_tokens": counter.max_tokens,
+            "chunk_tokens": chunk_tokens,
+            "ahead": ahead,
+        }
         self.control.settimeout(timeout_s)
         self._send(json.dumps(settings).encode(), [])
         said = self.control.recv(4096)

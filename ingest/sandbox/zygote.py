@@ -18,12 +18,14 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+import time
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ingest.limits import SandboxLimits
-from ingest.sandbox.child import load_parsers, read_and_answer, walls_here, wants_helpers
+from ingest.sandbox.child import KINDS, kind_of, load_common, load_kind, read_and_answer, walls_here, wants_helpers
 from ingest.sandbox.landlock import SOCKETS
 from ingest.sandbox.processes import memory_of, remove_dead_sockets, tree_of
 from ingest.sandbox.walls import end_with_parent, leave_network
@@ -34,6 +36,8 @@ NICENESS = 10
 LOOK_S = 0.03
 # Looks between two counts of the files it has written.
 _FILES_EVERY = 10
+# A file whose libraries are missing waits this long for the others to end; then its child loads them itself.
+_PATIENCE_S = 2.0
 _LENGTH = struct.Struct(">I")
 
 
@@ -55,14 +59,33 @@ class _Child:
     looks: int = 0
 
 
+@dataclass(slots=True)
+class _Request:
+    """A file to be read, and our copies of its two descriptors."""
+
+    body: dict[str, Any]
+    answer: int
+    life_line: int
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def kind(self) -> str:
+        """Whose libraries it needs."""
+        return kind_of(str(self.body["name"]))
+
+
 class Zygote:
     """Forks, watches and buries."""
 
-    def __init__(self, control: socket.socket, counter: TokenCounter, chunk_tokens: int) -> None:
+    def __init__(self, control: socket.socket, counter: TokenCounter, chunk_tokens: int, *, ahead: bool) -> None:
         self._control = control
         self._counter = counter
         self._chunk_tokens = chunk_tokens
         self._children: dict[int, _Child] = {}
+        self._waiting: deque[_Request] = deque()
+        # Kinds of files whose libraries are not here yet; nobody can look at the children while they are loaded.
+        self._missing = list(KINDS)
+        self._ahead = ahead
         self._events = selectors.DefaultSelector()
         self._events.register(control, selectors.EVENT_READ)
         self._woken, waker = os.pipe()
@@ -75,7 +98,7 @@ class Zygote:
     def run(self) -> None:
         """Until the parent closes the socket."""
         while True:
-            for key, _ in self._events.select(LOOK_S if self._children else None):
+            for key, _ in self._events.select(self._patience()):
                 if key.fileobj is self._control:
                     if not self._take_request():
                         return
@@ -89,6 +112,7 @@ class Zygote:
             self._bury()
             for child in self._children.values():
                 self._look_at(child)
+            self._begin()
 
     def end(self) -> None:
         """Kill what still reads."""
@@ -102,8 +126,34 @@ class Zygote:
         body = _receive(self._control, _LENGTH.unpack(head)[0])
         if body is None:
             return False
-        self._fork(json.loads(body), *ends)
+        self._waiting.append(_Request(json.loads(body), *ends))
         return True
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for something to happen; None for as long as it takes."""
+        if self._children or self._waiting:
+            return LOOK_S
+        return 0 if self._ahead and self._missing else None
+
+    def _begin(self) -> None:
+        """Fork for what waits; where libraries are missing they are loaded first, once nobody reads."""
+        if not self._waiting and self._ahead and self._missing and not self._children:
+            self._load({self._missing[0]})
+        late = time.monotonic() - _PATIENCE_S
+        wanted = {request.kind for request in self._waiting} & set(self._missing)
+        if wanted and self._children and not any(request.since < late for request in self._waiting):
+            return
+        if wanted and not self._children:
+            self._load(wanted)
+        while self._waiting:
+            request = self._waiting.popleft()
+            self._fork(request.body, request.answer, request.life_line)
+
+    def _load(self, kinds: set[str]) -> None:
+        for kind in kinds:
+            self._missing.remove(kind)
+            load_kind(kind)
+        _settle()
 
     def _fork(self, request: dict[str, Any], answer: int, life_line: int) -> None:
         path, scratch = Path(request["path"]), Path(request["scratch"])
@@ -179,6 +229,12 @@ class Zygote:
         child.life.close()
 
 
+def _settle() -> None:
+    # What is loaded by now stays as it is: the collector would touch, and so copy, every page in every child.
+    gc.collect()
+    gc.freeze()
+
+
 def _size_of(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
@@ -210,14 +266,12 @@ def main() -> None:
         return
     given = json.loads(settings)
     counter = TokenCounter(given["tokenizer"], given["max_tokens"])
-    load_parsers(counter)
+    load_common(counter)
     walls = ["network namespace"] if leave_network() else []
-    # What is loaded by now stays as it is: the collector would touch, and so copy, every page in every child.
-    gc.collect()
-    gc.freeze()
+    _settle()
     walls += walls_here()
     control.sendall(json.dumps({"walls": walls}).encode() + b"\n")
-    zygote = Zygote(control, counter, given["chunk_tokens"])
+    zygote = Zygote(control, counter, given["chunk_tokens"], ahead=given["ahead"])
     try:
         zygote.run()
     finally:
