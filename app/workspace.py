@@ -76,7 +76,7 @@ class Workspace:
     @cached_property
     def model(self) -> LocalEmbedder:
         """The model behind the embedder."""
-        return load_embedder(self.settings.ingest)
+        return load_embedder(self.settings.ingest, for_documents=not self._beside)
 
     @cached_property
     def index(self) -> VectorIndex:

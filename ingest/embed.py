@@ -120,11 +120,11 @@ def load_embedder(
 ) -> LocalEmbedder:
     """The embedder that the settings name.
 
-    Without a GPU a model that lies on this machine runs on ONNX Runtime (ingest/embed_onnx.py), passages with int8
-    weights; the first call on a data folder exports it, which takes some 20 seconds. Others run on torch.
+    Without a GPU a model that lies on this machine runs on ONNX Runtime (ingest/embed_onnx.py); the first call on a data
+    folder exports it, which takes some 20 seconds. Others run on torch.
 
-    for_documents: it embeds passages in bulk: where torch runs it, in bfloat16 if the processor computes in it
-                   (docs/experiments.md).
+    for_documents: passages are embedded in bulk: with int8 weights, or in bfloat16 where torch runs it and the processor
+                   computes in it (docs/experiments.md). A vector then varies a little with the texts beside it.
     threads: cores to use; all by default.
 
     Raises:
@@ -132,15 +132,16 @@ def load_embedder(
     """
     name = settings.embedding_model
     source = packaged_model_folder() if name == "packaged" else Path(name)
+    if name.startswith(("/", ".", "~")) and not source.is_dir():
+        raise SettingsError(f"FRONTDESK_EMBEDDING_MODEL: there is no folder {name!r}")
     if source.is_dir() and not _has_gpu():
         from ingest.embed_onnx import OnnxEmbedder, exported
 
         folder = exported(source, settings.models_folder)
+        small = for_documents and settings.embedding_precision == "auto"
         if folder is not None:
             languages = frozenset(settings.embedding_languages or _languages_of(name))
-            return OnnxEmbedder(
-                name, folder, languages, threads=threads, small=settings.embedding_precision != "float32"
-            )
+            return OnnxEmbedder(name, folder, languages, threads=threads, small=small)
     if threads is not None:
         import torch
 

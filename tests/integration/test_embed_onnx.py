@@ -31,7 +31,7 @@ def torch_embedder() -> SentenceTransformerEmbedder:
 
 @pytest.fixture
 def onnx() -> OnnxEmbedder:
-    found = load_embedder(IngestSettings())
+    found = load_embedder(IngestSettings(), for_documents=True)
     assert isinstance(found, OnnxEmbedder)
     return found
 

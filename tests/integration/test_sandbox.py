@@ -202,10 +202,12 @@ def test_files_are_read_side_by_side(sandbox: Sandbox, good: Path, slow: Path, t
         waiting.result()
 
 
-def test_memory_has_a_limit(slow: Path, good: Path, scratch: Path) -> None:
+def test_memory_has_a_limit(good: Path, tmp_path: Path, scratch: Path) -> None:
+    large = tmp_path / "large"
+    large.write_text("".join(f"Sentence number {n} is here. \n\n" for n in range(1_500_000)))
     small = Sandbox(packaged_counter(), 256, replace(LIMITS, memory_bytes=320 << 20))
     with pytest.raises(LimitExceeded, match=r"needs more than 320 MiB of memory; split it"):
-        small.read(slow, "slow.txt", "", scratch=scratch)
+        small.read(large, "large.txt", "", scratch=scratch)
     assert small.peak_bytes < 450 << 20
     assert small.read(good, "good.md", "", scratch=scratch).title == "Fees"
     small.stop()
