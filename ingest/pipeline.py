@@ -135,6 +135,8 @@ class Pipeline:
     ) -> Iterator[Ingested]:
         found: list[Version] = []
         batch: list[_Pending] = []
+        # What the first batch needs is loaded while the first file is read.
+        threading.Thread(target=self.stages.warm_up, name="warm-up", daemon=True).start()
         stop = threading.Event()
         # Files are read in threads while this one embeds.
         reading = Ahead(

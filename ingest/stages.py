@@ -5,6 +5,7 @@ Two drivers share them: the batch of a command (ingest/pipeline.py), and the dur
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingest.catalog import Catalog
 from ingest.cleaning.duplicates import NearDuplicates, flag_across
+from ingest.cleaning.signatures import signature
 from ingest.curation import Curator
 from ingest.edits import Edits, marks_of
 from ingest.embed import Embedder, Vectors
@@ -77,6 +79,12 @@ class Stages:
         self.curator = Curator(catalog, index)
         self.edits = Edits(catalog, index, embedder, sparse)
         self._kept: LRUCache[tuple[str, int], Mapping[str, Vectors]] = LRUCache(_KEPT_AT_ONCE)
+
+    def warm_up(self) -> None:
+        """Load model and libraries of ``write``; where that fails, ``write`` says so."""
+        with contextlib.suppress(Exception):
+            signature("The libraries of signatures take a second to load, so they are loaded by this text.")
+            self._embedder.embed_documents([])
 
     def read(self, version: Version, title: str, report: Progress, cancelled: Callable[[], bool] | None = None) -> Read:
         """Parse and chunk a version's file.
