@@ -34,8 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.integration)
-            # Once more, and told as RERUN: a real browser on a loaded machine sometimes loses a click between two
-            # drawings of the page.
+            # Once more, and told as RERUN: on a loaded machine an action may fall between two drawings of a page. A test
+            # that fails twice fails; one that is rerun is to be looked at.
             item.add_marker(pytest.mark.flaky(reruns=1))
             if not CHROMIUM.exists():
                 item.add_marker(pytest.mark.skip(reason=f"Chromium is not at {CHROMIUM} (apt-get install chromium)"))

@@ -249,3 +249,18 @@ def test_a_document_that_is_gone_is_said_to_be() -> None:
     page.run()
     assert not page.exception
     assert "This document is not there any more." in words(page)
+
+
+def test_choosing_a_base_draws_the_page_once() -> None:
+    # A second drawing, with another field, is where a file that was chosen meanwhile got lost.
+    asked: list[httpx.Request] = []
+    bases = {"knowledge_bases": [BASE, BASE | {"name": "other"}]}
+    page = shown(documents.show, {"/api/knowledge-bases": bases}, seen=asked)
+    (picker,) = page.selectbox
+    before = sum(request.url.path == "/api/knowledge-bases" for request in asked)
+    drawn = picker.select("other").run()
+    assert not drawn.exception
+    assert drawn.selectbox[0].value == "other"
+    assert drawn.selectbox[0].key == picker.key
+    assert drawn.session_state["chosen_base"] == "other"
+    assert sum(request.url.path == "/api/knowledge-bases" for request in asked) == 2 * before
