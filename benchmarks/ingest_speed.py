@@ -165,6 +165,9 @@ def theirs(folder: Path, temporary: Path) -> Result | None:
         return None
     command = [sys.executable, __file__, "--langchain", str(folder), str(temporary)]
     said, seconds, peak = timed(command, dict(os.environ), str(temporary))
+    if not said.strip():
+        print("  LangChain ended without a word: it read no file")
+        return None
     told: dict[str, Any] = json.loads(said.splitlines()[-1])
     for failed in told["failed"]:
         print(f"  LangChain failed: {failed}", file=sys.stderr)
@@ -181,7 +184,11 @@ def langchain_way(folder: Path, temporary: Path) -> None:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
     from ingest.embed import packaged_model_folder
+    from ingest.parse.partition import load_unstructured
 
+    # unstructured fetches a tagger at its first text; where there is no network it reads nothing but PDFs. A blank pipeline
+    # stands in for it here, which is faster than the real one.
+    load_unstructured()
     documents, failed, ready = [], [], 0
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         loader = PyPDFLoader(str(file)) if file.suffix.lower() == ".pdf" else UnstructuredFileLoader(str(file))

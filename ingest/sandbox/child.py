@@ -34,9 +34,16 @@ _UNNEEDED = ("torch", "transformers", "tensorflow")
 _COMMON = ("charset_normalizer", "presidio_analyzer", "phonenumbers", "datasketch", "ingest.parse.text")
 _KINDS: dict[str, tuple[str, ...]] = {
     "pdf": ("pypdfium2.raw", "pypdfium2", "pdfplumber.table", "ingest.parse.pdf"),
-    "html": ("lxml.html", "unstructured.partition.html", "ingest.parse.html"),
+    # Markdown is read by way of HTML.
+    "html": (
+        "lxml.html",
+        "unstructured.partition.html",
+        "ingest.parse.html",
+        "markdown_it",
+        "yaml",
+        "ingest.parse.markdown",
+    ),
     "docx": ("docx", "unstructured.partition.docx", "ingest.parse.word"),
-    "md": ("markdown_it", "yaml", "ingest.parse.markdown"),
     "xlsx": ("openpyxl", "ingest.parse.sheets"),
     "pptx": ("pptx", "ingest.parse.slides"),
 }
@@ -44,8 +51,9 @@ _SAME_KIND = {
     "htm": "html",
     "eml": "html",
     "epub": "html",
-    "markdown": "md",
-    "mdx": "md",
+    "md": "html",
+    "markdown": "html",
+    "mdx": "html",
     "doc": "docx",
     "docm": "docx",
 }

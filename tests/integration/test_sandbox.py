@@ -309,3 +309,32 @@ def until(true: Any, timeout_s: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < end, "it did not come about in time"
         time.sleep(0.05)
+
+
+def test_a_child_finds_its_libraries_loaded(tmp_path: Path) -> None:
+    """Each import in a child is one a file: a second for a page of Markdown, once."""
+    code = """
+import os, sys
+from pathlib import Path
+from ingest.reading import read_document
+from ingest.sandbox.child import kind_of, load_common, load_kind
+from tests.hostile.honest import honest_files
+from tests.integration.counting import packaged_counter
+counter = packaged_counter()
+load_common(counter)
+for name, content in honest_files().items():
+    if not kind_of(name):
+        continue
+    if os.fork() == 0:
+        load_kind(kind_of(name))
+        before = set(sys.modules)
+        Path("stored").write_bytes(content)
+        read_document(Path("stored"), name, "", embedder=counter, chunk_tokens=256, scratch=Path("."))
+        late = {module.partition(".")[0] for module in set(sys.modules) - before} - {"ingest"}
+        print(name, sorted(late), file=sys.stderr) if late else None
+        os._exit(0)
+    os.wait()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

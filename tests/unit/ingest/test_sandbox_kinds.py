@@ -18,7 +18,7 @@ from ingest.sandbox.child import _KINDS, KINDS, kind_of
         ("old.doc", "docx"),
         ("t.csv", ""),
         ("none", ""),
-        ("README.md", "md"),
+        ("README.md", "html"),
     ],
 )
 def test_kind_of_a_name(name: str, kind: str) -> None:
