@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PYTHON ?= python3.11
 DATA   ?= ../shared/data
+TESTS  ?= tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up services down test check bench lock cli-docs test-tools
@@ -38,10 +39,11 @@ check: setup ## format, lint, types, import contract, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 test: setup test-tools ## all tests: unit and integration
-	$(BIN)/pytest tests
+	@# Two processes: most tests wait for a server or a child of their own. A file stays in one of them.
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the integration tests need of the system: PostgreSQL, and Chromium with Chinese letters for the pages.
 test-tools:

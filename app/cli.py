@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import ask, documents, evaluate, ingest, kb, up
+from app.commands import ask, bulk, documents, evaluate, ingest, kb, sync, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("up")(up.up)
+app.command("bulk-ingest")(bulk.bulk_ingest)
+app.add_typer(sync.app, name="sync")
 app.add_typer(kb.app, name="kb")
 app.add_typer(documents.app, name="documents")
 app.add_typer(evaluate.app, name="eval")

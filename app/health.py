@@ -160,6 +160,8 @@ class Checkup:
         return Component(ENDPOINT, Health.OK, self._workspace.settings.serving.endpoint_model or "")
 
     async def _packaged(self) -> Component:
+        if not self._workspace.settings.serving.packaged:
+            return Component(PACKAGED, Health.OFF, "FRONTDESK_PACKAGED is off")
         problem = self._workspace.packaged.problem()
         if problem:
             return Component(PACKAGED, Health.AWAY, problem)

@@ -14,7 +14,22 @@ from socket import socket
 import uvicorn
 from fastapi import FastAPI
 
-from app.api import chat, conversations, documents, errors, knowledge_bases, openai, retrieve, stream, system
+from app.api import (
+    chat,
+    conversations,
+    curation,
+    documents,
+    errors,
+    knowledge_bases,
+    openai,
+    pages,
+    passages,
+    retrieve,
+    review,
+    sources,
+    stream,
+    system,
+)
 from app.api.limits import RequestLimits
 from app.api.models import ErrorBody
 from app.server import announced
@@ -23,7 +38,9 @@ from app.workspace import Settings
 from ingest.errors import FrontdeskError
 
 GRACE_S = 10
-_ROUTERS = (chat, conversations, knowledge_bases, documents, retrieve, openai, system)
+_ROUTERS = (
+    chat, conversations, knowledge_bases, documents, curation, passages, pages, review, sources, retrieve, openai, system,
+)  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)
 

@@ -15,12 +15,13 @@ from app.idempotency import IdempotencyKeys
 from app.workspace import Workspace
 from ingest.pipeline import Ingested, Pipeline
 from ingest.records import KnowledgeBase
+from ingest.sources.rows import Sources
 
 _LONGEST_NAME = 500
 _BLOCK = 1 << 20
-# Two uploads of one name at once would open the same generation, or the same document twice. One process owns the data
-# folder, so that a lock of the process is enough.
-_accepting = threading.Lock()
+# The catalog keeps uploads of one name apart, of several processes too; this one gives a source's look the turn to see
+# whose a name is before anything is received for it.
+accepting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,14 @@ class Receiver:
     def __init__(self, workspace: Workspace, keys: IdempotencyKeys) -> None:
         self._workspace = workspace
         self._keys = keys
+        self._sources = Sources(workspace.engine)
 
-    def receive(self, kb: KnowledgeBase, files: Sequence[IncomingFile], key: str | None) -> list[Received]:
+    def receive(
+        self, kb: KnowledgeBase, files: Sequence[IncomingFile], key: str | None, draft: bool = False
+    ) -> list[Received]:
         """Put files on disk and into the queue; with a key that was used before, what was replied then.
+
+        draft: they shall not go live by themselves.
 
         Raises:
             UsageError: a name cannot be used, or the key was used for other files.
@@ -79,7 +85,7 @@ class Receiver:
             raise UsageError(f"two files of one upload are both named {min(twice)!r}: rename one of them")
         self._workspace.pipeline.check_index(kb)
         if key is None:
-            return [received for received, _ in self._take(kb, named)]
+            return [received for received, _ in self._take(kb, named, draft)]
         scope = f"upload:{kb.id}"
         before = self._keys.begin(key, scope)
         if before is not None:
@@ -87,7 +93,7 @@ class Receiver:
             self._keys.check(key, scope, _fingerprint(hashed))
             return [Received(**entry) for entry in json.loads(before)]
         try:
-            taken = self._take(kb, named)
+            taken = self._take(kb, named, draft)
         except BaseException:
             self._keys.abandon(key, scope)
             raise
@@ -96,19 +102,23 @@ class Receiver:
         self._keys.finish(key, scope, _fingerprint(hashed), json.dumps(reply))
         return [received for received, _ in taken]
 
-    def _take(self, kb: KnowledgeBase, named: Sequence[tuple[str, BinaryIO]]) -> list[tuple[Received, str]]:
+    def _take(
+        self, kb: KnowledgeBase, named: Sequence[tuple[str, BinaryIO]], draft: bool
+    ) -> list[tuple[Received, str]]:
         taken = []
         for name, file in named:
             content_hash, size = self._workspace.files.add_from(file)
-            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size)
+            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size, draft)
+            if not unchanged:
+                self._sources.release(kb.id, [name])
             taken.append((Received(name, unchanged), content_hash))
         return taken
 
 
-def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> bool:
+def accept(pipeline: Pipeline, kb: KnowledgeBase, name: str, content_hash: str, size: int, draft: bool = False) -> bool:
     """Put stored bytes into the queue, one document after the other; whether they were live already."""
-    with _accepting:
-        accepted = pipeline.accept_stored(kb, name, content_hash, size)
+    with accepting:
+        accepted = pipeline.accept_stored(kb, name, content_hash, size, draft=draft)
         return isinstance(accepted, Ingested) and accepted.unchanged
 
 

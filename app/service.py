@@ -14,9 +14,10 @@ from app.conversations import Conversations
 from app.errors import UsageError
 from app.health import Checkup
 from app.idempotency import IdempotencyKeys
-from app.ingestion import Ingestor
+from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
+from app.sources import Keeper
 from app.workspace import Settings, Workspace, open_workspace
 
 # Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
@@ -35,6 +36,10 @@ class Service:
     metrics: Metrics
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    sources: Keeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Keeper(self.workspace, self.ingestor.wake)
 
     @property
     def settings(self) -> Settings:
@@ -70,8 +75,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     try:
         service = await asyncio.to_thread(_assemble, workspace)
         service.ingestor.start()
+        service.sources.start()
         await service.checkup.probe()
-        if settings.serving.endpoint_url is None:
+        if settings.serving.packaged and settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
             threading.Thread(target=workspace.packaged.warm_up, name="warm-up", daemon=True).start()
         watching = asyncio.create_task(service.checkup.watch())
@@ -82,6 +88,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)
@@ -100,7 +107,15 @@ def _assemble(workspace: Workspace) -> Service:
     if default not in {kb.name for kb in workspace.catalog.knowledge_bases()}:
         # A page that cannot upload before somebody knows what a knowledge base is has lost a newcomer.
         workspace.catalog.create_knowledge_base(default)
-    ingestor = Ingestor(workspace.catalog, workspace.pipeline, workspace.worker, metrics.ingested)
+    ingest = workspace.settings.ingest
+    ingestor = Ingestor(
+        workspace.catalog,
+        workspace.pipeline,
+        workspace.worker,
+        metrics.ingested,
+        home=ingest.home,
+        database_url=workflow_database(ingest.sqlalchemy_url),
+    )
     metrics.waiting.set_function(lambda: workspace.catalog.count_waiting())
     metrics.generating.set_function(lambda: workspace.packaged.queued)
     checkup = Checkup(workspace, ingestor)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.parse import SUPPORTED_SUFFIXES
+from ingest.parse import is_readable
 from ingest.pipeline import Upload
 
 
@@ -27,7 +27,7 @@ def collect(paths: Iterable[Path]) -> Collected:
     skipped: list[str] = []
     for path in paths:
         for file, name in _files(path):
-            if file.suffix.lower() in SUPPORTED_SUFFIXES:
+            if is_readable(file):
                 uploads[name] = Upload(name, file)
             else:
                 skipped.append(name)

@@ -1,8 +1,8 @@
-"""The ingestion worker: a child process that parses, chunks and embeds.
+"""The two kinds of child processes beside the one that answers customers: one embeds, the others read files.
 
-Neither Python's lock nor a parser that crashes or never ends reaches the process that answers customers. The child has
-no database and no index: it gets a path or texts and gives back chunks or vectors. It ends with its parent, however
-that ends, because its pipe does.
+Neither Python's lock nor a parser that crashes or never ends reaches the process that answers. Files are read in the
+sandbox (ingest/sandbox); the embedding child has no database, no index and no file: it gets texts and gives back
+vectors. It ends with its parent, however that ends, because its pipe does.
 """
 
 from __future__ import annotations
@@ -14,84 +14,99 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ingest.embed import Embedder, Vectors
-from ingest.errors import FrontdeskError, ParseError
+from app.combining import WorkerEmbedder
+from ingest.embed import Vectors
+from ingest.errors import FrontdeskError
+from ingest.parse import PageProgress
 from ingest.reading import Read
+from ingest.sandbox import Sandbox, SandboxNotStarted, Stopping
 from ingest.settings import IngestSettings
 
+__all__ = ["Stopping", "Worker", "WorkerEmbedder", "WorkerGone", "WorkerNotStarted"]
+
 log = logging.getLogger(__name__)
-READ_TIMEOUT_S = 600.0
 EMBED_TIMEOUT_S = 300.0
 START_TIMEOUT_S = 180.0
-# Texts embedded by one request: progress is seen, and a stop is heard, in between.
-EMBED_AT_ONCE = 32
 # Answering comes first: the child gets what is left of the machine.
 NICENESS = 10
-READY = "ready"
+READY = b"ready"
+# A child that dies on the same texts twice will die a third time.
+_ATTEMPTS = 2
 
 
 class WorkerGone(FrontdeskError):
-    """The child process ended or did not answer in time."""
-
-
-class Stopping(BaseException):
-    """The work is given up because the program stops; not an error of the document, so no handler of errors sees it."""
+    """The embedding child ended or did not answer in time."""
 
 
 class WorkerNotStarted(BaseException):
-    """The child cannot be started: nothing is wrong with the document, so no handler of its errors sees it."""
+    """A child cannot be started: nothing is wrong with the document, so no handler of its errors sees it."""
 
 
 class Worker:
-    """One child process, started at first use and again after it has died; calls take turns.
+    """The sandbox, and one child that embeds, started at first use and again after it has died.
 
-    read_timeout_s: seconds that one file may take.
+    Files are read side by side, each in a process of its own; texts to embed take turns.
     """
 
-    def __init__(self, settings: IngestSettings, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, settings: IngestSettings, sandbox: Sandbox) -> None:
         self._settings = settings
-        self._read_timeout_s = read_timeout_s
+        self._sandbox = sandbox
         self._turn = threading.Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._stopping = False
 
     def start(self) -> None:
-        """Start the child now, so that the first file does not wait for it."""
+        """Start now what would keep the first file waiting.
+
+        Raises:
+            WorkerNotStarted: a child cannot be started.
+            Stopping: ``stop`` was called.
+        """
+        try:
+            self._sandbox.start()
+        except SandboxNotStarted as exc:
+            raise WorkerNotStarted(str(exc)) from exc
         with self._turn:
             self._started()
 
     @property
     def alive(self) -> bool:
-        """Whether the child runs."""
+        """Whether the embedding child runs; reading processes come and go with the files."""
         return self._process is not None and self._process.is_alive()
 
-    def read(self, path: Path, name: str, title: str) -> Read:
-        """Parse and chunk a stored file.
+    def read(
+        self,
+        path: Path,
+        name: str,
+        title: str,
+        *,
+        scratch: Path,
+        depth: int = 0,
+        progress: PageProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Read:
+        """Parse and chunk a stored file in the sandbox; see ingest.reading.Reader.
 
         Raises:
-            ParseError: the file cannot be read, took too long, or ended the child.
+            ParseError: the file cannot be read, went past a limit, or ended its process.
+            Cancelled: ``cancelled`` said so.
             Stopping: ``stop`` was called.
-            WorkerNotStarted: there is no child to ask.
+            WorkerNotStarted: there are no reading processes.
         """
         try:
-            found = self._call("read", (path, name, title), self._read_timeout_s)
-        except TimeoutError as exc:
-            minutes = self._read_timeout_s / 60
-            raise ParseError(f"reading it took longer than {minutes:g} minutes; split it into smaller files") from exc
-        except WorkerGone as exc:
-            raise ParseError("the parser crashed on this file; save it anew from its program, or as a PDF") from exc
-        if not isinstance(found, Read):
-            raise WorkerGone("the worker answered out of turn")
-        return found
+            return self._sandbox.read(
+                path, name, title, scratch=scratch, depth=depth, progress=progress, cancelled=cancelled
+            )
+        except SandboxNotStarted as exc:
+            raise WorkerNotStarted(str(exc)) from exc
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Passages to unit vectors, shape (len(texts), size).
@@ -99,40 +114,41 @@ class Worker:
         Raises:
             WorkerGone: the child failed twice.
             Stopping: ``stop`` was called.
+            WorkerNotStarted: there is no child to ask.
         """
-        try:
-            return np.asarray(self._call("embed", (list(texts),), EMBED_TIMEOUT_S), dtype=np.float32)
-        except (WorkerGone, TimeoutError):
-            log.warning("the worker was lost while embedding; trying once more")
-        try:
-            return np.asarray(self._call("embed", (list(texts),), EMBED_TIMEOUT_S), dtype=np.float32)
-        except TimeoutError as exc:
-            raise WorkerGone("embedding took too long; try again when the machine has less to do") from exc
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._embedded(list(texts))
+            except WorkerGone:
+                if attempt == _ATTEMPTS:
+                    raise
+                log.warning("the worker was lost while embedding; trying once more")
+        raise AssertionError  # the last attempt has returned or raised
 
     def stop(self) -> None:
-        """End the child; a call that runs raises Stopping."""
+        """End the children; calls that run raise Stopping."""
         self._stopping = True
         self._kill()
+        self._sandbox.stop()
 
-    def _call(self, verb: str, arguments: tuple[Any, ...], timeout_s: float) -> object:
+    def _embedded(self, texts: list[str]) -> Vectors:
         with self._turn:
             pipe = self._started()
             try:
-                pipe.send((verb, arguments))
-                if not pipe.poll(timeout_s):
+                pipe.send(texts)
+                if not pipe.poll(EMBED_TIMEOUT_S):
                     self._kill()
-                    raise TimeoutError
-                done, value = pipe.recv()
+                    raise WorkerGone("embedding took too long; try again when the machine has less to do")
+                problem = pipe.recv_bytes().decode()
+                vectors = np.frombuffer(pipe.recv_bytes(), dtype=np.float32)
             except (EOFError, OSError, pickle.UnpicklingError) as exc:
                 self._kill()
                 if self._stopping:
                     raise Stopping from exc
-                if isinstance(exc, TimeoutError):
-                    raise
                 raise WorkerGone("the worker process ended") from exc
-        if done:
-            return value
-        raise value
+        if problem:
+            raise WorkerGone(f"the texts cannot be embedded ({problem})")
+        return vectors.reshape(len(texts), -1)
 
     def _started(self) -> Connection:
         if self._stopping:
@@ -146,7 +162,7 @@ class Worker:
         theirs.close()
         self._process, self._pipe = process, ours
         try:
-            started = ours.poll(START_TIMEOUT_S) and ours.recv() == READY
+            started = ours.poll(START_TIMEOUT_S) and ours.recv_bytes() == READY
         except (EOFError, OSError):
             started = False
         if not started:
@@ -165,79 +181,30 @@ class Worker:
             self._pipe = None
 
 
-class WorkerEmbedder:
-    """An embedder whose documents are embedded by the worker; questions and token counts stay here."""
-
-    def __init__(self, local: Embedder, worker: Worker) -> None:
-        self._local = local
-        self._worker = worker
-        self.name, self.size, self.max_tokens = local.name, local.size, local.max_tokens
-
-    def knows(self, language: str) -> bool:
-        """Whether vectors of this language mean anything."""
-        return self._local.knows(language)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special tokens not counted."""
-        return self._local.count_tokens(texts)
-
-    def embed_query(self, text: str) -> Vectors:
-        """A question to a unit vector, shape (size,)."""
-        return self._local.embed_query(text)
-
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Questions to unit vectors, shape (len(texts), size)."""
-        return self._local.embed_queries(texts)
-
-    def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Passages to unit vectors, shape (len(texts), size)."""
-        if not texts:
-            return np.zeros((0, self.size), dtype=np.float32)
-        # Texts of like length share a request, so that little is padded.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = np.zeros((len(texts), self.size), dtype=np.float32)
-        for start in range(0, len(order), EMBED_AT_ONCE):
-            some = order[start : start + EMBED_AT_ONCE]
-            vectors[some] = self._worker.embed([texts[i] for i in some])
-        return vectors
-
-
 def serve(pipe: Connection, settings: IngestSettings) -> None:
-    """The child's whole life: answer requests until the pipe closes."""
+    """The embedding child's whole life: texts in, a problem ("" for none) and vectors out, until the pipe closes."""
     # Ctrl-C goes to the whole group of processes; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
-    import torch
-
     from ingest.embed import load_embedder
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    embedder = load_embedder(settings)
-    pipe.send(READY)
+    embedder = load_embedder(settings, for_documents=True, threads=max(1, (os.cpu_count() or 2) // 2))
+    pipe.send_bytes(READY)
     while True:
         try:
-            verb, arguments = pipe.recv()
+            texts = pipe.recv()
         except (EOFError, OSError):
             return
+        problem, vectors = "", b""
         try:
-            pipe.send(_done(verb, arguments, embedder, settings))
+            vectors = embedder.embed_documents(texts).tobytes()
+        except Exception as exc:
+            log.exception("embedding failed")
+            problem = f"{type(exc).__name__}: {exc}"[:500]
+        try:
+            pipe.send_bytes(problem.encode())
+            pipe.send_bytes(vectors)
         except OSError:
             # The parent is gone; nobody is left to tell.
             return
-
-
-def _done(verb: str, arguments: tuple[Any, ...], embedder: Embedder, settings: IngestSettings) -> tuple[bool, object]:
-    """Whether a request could be carried out, and its result or its error."""
-    from ingest.reading import read_document
-
-    try:
-        if verb == "read":
-            path, name, title = arguments
-            return True, read_document(path, name, title, embedder=embedder, chunk_tokens=settings.chunk_tokens)
-        return True, embedder.embed_documents(arguments[0])
-    except FrontdeskError as exc:
-        return False, exc
-    except Exception as exc:
-        log.exception("%s failed", verb)
-        return False, ParseError(f"it could not be read ({type(exc).__name__}: {exc})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
 from ingest.database import open_database
-from ingest.embed import Embedder, load_embedder
+from ingest.embed import Embedder, LocalEmbedder, load_embedder
 from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
+from ingest.limits import limits_of
 from ingest.pipeline import Pipeline
+from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings, load_settings
 from ingest.sparse import SparseEncoder
 from serving.engines import ChatEngine, endpoint_engine, packaged_engine
@@ -68,8 +71,12 @@ class Workspace:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model; loading it takes seconds."""
-        embedder = load_embedder(self.settings.ingest)
-        return BatchingEmbedder(embedder) if self._beside else embedder
+        return BatchingEmbedder(self.model) if self._beside else self.model
+
+    @cached_property
+    def model(self) -> LocalEmbedder:
+        """The model behind the embedder."""
+        return load_embedder(self.settings.ingest, for_documents=not self._beside)
 
     @cached_property
     def index(self) -> VectorIndex:
@@ -94,12 +101,18 @@ class Workspace:
     @cached_property
     def files(self) -> FileStore:
         """Received files."""
-        return FileStore(self.settings.ingest.home / "files")
+        return FileStore(self.settings.ingest.files_folder)
 
     @cached_property
     def worker(self) -> Worker:
-        """The process that parses and embeds, for a program that answers meanwhile."""
-        return Worker(self.settings.ingest)
+        """The processes that parse and embed, for a program that answers meanwhile."""
+        return Worker(self.settings.ingest, self.sandbox)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """Reads files in processes of their own; the first one waits some seconds for them to start."""
+        settings = self.settings.ingest
+        return Sandbox(self.model.counter(), settings.chunk_tokens, limits_of(settings), ahead=self._beside)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -108,9 +121,21 @@ class Workspace:
         tokens = self.settings.ingest.chunk_tokens
         if self._beside:
             embedder = WorkerEmbedder(self.embedder, self.worker)
-            pipeline = Pipeline(*parts, embedder, self.sparse, tokens, read=self.worker.read)
-        else:
-            pipeline = Pipeline(*parts, self.embedder, self.sparse, tokens)
+            pipeline = Pipeline(
+                *parts, embedder, self.sparse, tokens, self.worker.read, shared=self.settings.ingest.shared
+            )
+            # What was begun goes on by itself, as durable workflows.
+            pipeline.reconciler.settle()
+            return pipeline
+        pipeline = Pipeline(
+            *parts,
+            self.embedder,
+            self.sparse,
+            tokens,
+            self.sandbox.read,
+            shared=self.settings.ingest.shared,
+            readers=max(2, os.cpu_count() or 1),
+        )
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
         return pipeline
@@ -125,14 +150,15 @@ class Workspace:
         """The packaged model; its weights are loaded at the first answer."""
         from serving.packaged import PackagedModel
 
-        return PackagedModel(self.settings.ingest.home / "models", self.settings.serving.packaged_dtype)
+        return PackagedModel(self.settings.ingest.models_folder, self.settings.serving.packaged_dtype)
 
     @cached_property
     def engines(self) -> list[ChatEngine]:
         """The rungs that write, best first; nothing is loaded or connected yet."""
         settings = self.settings.serving
         endpoint = endpoint_engine(settings)
-        return [*([endpoint] if endpoint else []), packaged_engine(self.packaged, settings)]
+        packaged = packaged_engine(self.packaged, settings) if settings.packaged else None
+        return [engine for engine in (endpoint, packaged) if engine is not None]
 
     @cached_property
     def chain(self) -> AnswerChain:
@@ -144,6 +170,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of models, index and database."""
+        if "sandbox" in self.__dict__:
+            self.sandbox.stop()
         if "packaged" in self.__dict__:
             self.packaged.close()
         if "index" in self.__dict__:

@@ -7,15 +7,20 @@ put the obsolete points on the purge list in the same transaction: whatever happ
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
 
+from ingest.curation import Curations
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import NotFound
-from ingest.knowledge_bases import KnowledgeBases
+from ingest.knowledge_bases import KnowledgeBases, is_newest
 from ingest.records import (
     UNFINISHED,
     Document,
@@ -27,40 +32,39 @@ from ingest.records import (
     version_id,
     version_of,
 )
+from ingest.schema import EVERYTHING, Filters
 from ingest.worklist import WorkList
 
 
-class Catalog(KnowledgeBases, WorkList):
+class Catalog(KnowledgeBases, WorkList, Curations):
     """The catalog over an open database; every method is one transaction and safe to run twice."""
 
     def begin_version(
-        self, knowledge_base: KnowledgeBase, document: str, content_hash: str, fingerprint: str, size_bytes: int
+        self,
+        knowledge_base: KnowledgeBase,
+        document: str,
+        content_hash: str,
+        fingerprint: str,
+        size_bytes: int,
+        *,
+        parent_id: str | None = None,
+        draft: bool = False,
     ) -> Version | None:
         """Record that bytes were received for a document and open a generation for them.
 
-        Returns None when these very bytes, under this very pipeline, are live already and no others came after them:
-        nothing is to be done.
+        parent_id: the document whose file held this one.
+        draft:     it shall not go live by itself.
+
+        Returns None when nothing is to be done: these very bytes, under this very pipeline, are what was received last,
+        and they are live already, or wait as the draft that they shall be.
         """
         vid = version_id(knowledge_base.id, document, content_hash, fingerprint)
         with self._session() as session:
-            doc = session.scalar(
-                select(DocumentRow)
-                .where(DocumentRow.knowledge_base_id == knowledge_base.id, DocumentRow.name == document)
-                .with_for_update()
-            )
-            if doc is None:
-                doc = DocumentRow(
-                    id=uuid.uuid4().hex,
-                    knowledge_base_id=knowledge_base.id,
-                    name=document,
-                    title="",
-                    live_generation=0,
-                    last_generation=0,
-                )
-                session.add(doc)
-                session.flush()
-            row = session.get(VersionRow, vid)
-            if doc.live_version_id == vid and doc.live_generation == doc.last_generation:
+            doc = self._entered(session, knowledge_base.id, document, parent_id)
+            row = session.get(VersionRow, vid, populate_existing=True)
+            # After a deletion the generations begin anew; one that is still to be purged must not be taken.
+            purging = self._purging(session, vid)
+            if doc.live_version_id == vid and (draft or doc.live_generation == doc.last_generation):
                 return None
             # Other bytes came after the live ones and wait, or failed: what was said last must win, so the live bytes
             # are written once more.
@@ -69,16 +73,40 @@ class Catalog(KnowledgeBases, WorkList):
                 row.chunks = 0
                 row.format = ""
                 session.add(row)
-            elif row.state in UNFINISHED:
-                # A writer that died left points of its generation behind.
+            elif draft and row.draft and row.state == State.READY and row.generation == doc.last_generation:
+                return None
+            elif row.state in UNFINISHED or row.draft:
+                # A writer that died left points of its generation behind, or a draft is taken back to be published.
                 session.add(PurgeRow(knowledge_base_id=knowledge_base.id, version_id=vid, generation=row.generation))
-            doc.last_generation += 1
-            row.generation = doc.last_generation
+            doc.last_generation = max(doc.last_generation, purging) + 1
+            row.generation, row.draft = doc.last_generation, draft
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
-            row.attempts = 0
+            row.attempts, row.done, row.total, row.cancelled, row.heartbeat_at = 0, 0, 0, False, None
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
             return version_of(row, doc)
+
+    @staticmethod
+    def _purging(session: Session, version_id: str) -> int:
+        """The highest generation of a version that is on the purge list; 0 when there is none."""
+        return session.scalar(select(func.max(PurgeRow.generation)).where(PurgeRow.version_id == version_id)) or 0
+
+    def _entered(self, session: Session, knowledge_base_id: str, name: str, parent_id: str | None) -> DocumentRow:
+        """The document of a name, made when there is none, and nobody else's before this transaction ends.
+
+        Any number of processes may come with one name at once: the unique name decides who enters it.
+        """
+        entry = {"knowledge_base_id": knowledge_base_id, "name": name, "parent_id": parent_id}
+        insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+        of_name = select(DocumentRow.id).where(
+            DocumentRow.knowledge_base_id == knowledge_base_id, DocumentRow.name == name
+        )
+        while True:
+            session.execute(insert(DocumentRow).values(id=uuid.uuid4().hex, **entry).on_conflict_do_nothing())
+            found = self._lock(session, session.scalar(of_name) or "")
+            # Deleted between the two: enter it anew.
+            if found is not None:
+                return found
 
     def set_state(self, versions: Iterable[Version], state: State) -> None:
         """Move versions on to their next stage, all in one transaction."""
@@ -100,16 +128,19 @@ class Catalog(KnowledgeBases, WorkList):
         chunks: int,
         warnings: Iterable[str] = (),
     ) -> bool:
-        """Make a version the live one, in one step; the one it replaces goes on the purge list.
+        """Make a version the live one, in one step; the one it replaces and older drafts go on the purge list.
 
         Returns False when a newer writing of the document has taken over, or it was deleted meanwhile; the refused
         version is failed then, and its points go on the purge list.
         """
         with self._session() as session:
-            doc = session.get(DocumentRow, version.document_id, with_for_update=True)
-            row = session.get(VersionRow, version.id)
+            doc = self._lock(session, version.document_id)
+            row = session.get(VersionRow, version.id, populate_existing=True)
             if doc is None or row is None or row.generation != version.generation:
                 return False
+            if (doc.live_version_id, doc.live_generation) == (row.id, row.generation):
+                # Published before: its points must not be purged as if another version took their place.
+                return True
             if doc.live_version_id is not None and doc.live_generation > version.generation:
                 row.state, row.reason = State.FAILED, "a newer upload of this document went live first"
                 session.add(
@@ -126,8 +157,9 @@ class Catalog(KnowledgeBases, WorkList):
                 )
             doc.live_version_id, doc.live_generation, doc.title = row.id, row.generation, title
             row.state, row.reason, row.warnings = State.READY, "", "\n".join(warnings)
-            row.format, row.pages, row.chunks = format, pages, chunks
+            row.format, row.pages, row.chunks, row.draft = format, pages, chunks, False
             row.updated_at = doc.updated_at = datetime.now(UTC)
+            self._drop_drafts(session, doc, row.generation)
             return True
 
     def fail(self, version: Version, reason: str) -> None:
@@ -148,8 +180,8 @@ class Catalog(KnowledgeBases, WorkList):
     def unpublish(self, version: Version, reason: str) -> None:
         """Take a live version out of service because its points are not whole; the document has no live version then."""
         with self._session() as session:
-            doc = session.get_one(DocumentRow, version.document_id)
-            if doc.live_version_id == version.id:
+            doc = self._lock(session, version.document_id)
+            if doc is not None and doc.live_version_id == version.id:
                 doc.live_version_id = None
         self.fail(version, reason)
 
@@ -159,6 +191,7 @@ class Catalog(KnowledgeBases, WorkList):
         *,
         state: State | None = None,
         search: str = "",
+        filters: Filters = EVERYTHING,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Document]:
@@ -166,25 +199,32 @@ class Catalog(KnowledgeBases, WorkList):
 
         search: part of a name or title, upper and lower case alike.
         """
-        query = self._newest(knowledge_base.id, state, search).order_by(DocumentRow.name).limit(limit).offset(offset)
+        found = self._newest(knowledge_base.id, state, search, filters)
+        query = found.order_by(DocumentRow.name).limit(limit).offset(offset)
         with self._session() as session:
             return [document_of(doc, row) for doc, row in session.execute(query)]
 
-    def count_documents(self, knowledge_base: KnowledgeBase, *, state: State | None = None, search: str = "") -> int:
+    def count_documents(
+        self,
+        knowledge_base: KnowledgeBase,
+        *,
+        state: State | None = None,
+        search: str = "",
+        filters: Filters = EVERYTHING,
+    ) -> int:
         """How many documents ``documents`` would list without a limit."""
-        query = select(func.count()).select_from(self._newest(knowledge_base.id, state, search).subquery())
+        query = select(func.count()).select_from(self._newest(knowledge_base.id, state, search, filters).subquery())
         with self._session() as session:
             return session.scalar(query) or 0
 
     @staticmethod
-    def _newest(knowledge_base_id: str, state: State | None, search: str) -> Select[DocumentRow, VersionRow]:
+    def _newest(
+        knowledge_base_id: str, state: State | None = None, search: str = "", filters: Filters = EVERYTHING
+    ) -> Select[DocumentRow, VersionRow]:
         query = (
             select(DocumentRow, VersionRow)
             .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-            .where(
-                DocumentRow.knowledge_base_id == knowledge_base_id,
-                VersionRow.generation == DocumentRow.last_generation,
-            )
+            .where(DocumentRow.knowledge_base_id == knowledge_base_id, is_newest())
         )
         if state is not None:
             query = query.where(VersionRow.state == state)
@@ -193,6 +233,13 @@ class Catalog(KnowledgeBases, WorkList):
                 DocumentRow.name.icontains(search, autoescape=True)
                 | DocumentRow.title.icontains(search, autoescape=True)
             )
+        if filters.source:
+            # LIKE would not tell upper from lower case on SQLite.
+            query = query.where(func.substr(DocumentRow.source, 1, len(filters.source)) == filters.source)
+        if filters.tags:
+            # Tags hold no quotation marks, so that a whole one is found in the JSON list by its own.
+            quoted = [json.dumps(tag, ensure_ascii=False) for tag in filters.tags]
+            query = query.where(or_(*(func.replace(DocumentRow.tags, tag, "") != DocumentRow.tags for tag in quoted)))
         return query
 
     def document_by_id(self, document_id: str, tenant: str = "default") -> tuple[KnowledgeBase, Document]:
@@ -208,7 +255,7 @@ class Catalog(KnowledgeBases, WorkList):
             .where(
                 DocumentRow.id == document_id,
                 KnowledgeBaseRow.tenant == tenant,
-                VersionRow.generation == DocumentRow.last_generation,
+                is_newest(),
             )
         )
         with self._session() as session:
@@ -224,7 +271,7 @@ class Catalog(KnowledgeBases, WorkList):
             NotFound: the knowledge base has none of that name.
         """
         with self._session() as session:
-            query = self._newest(knowledge_base.id, None, "").where(DocumentRow.name == name)
+            query = self._newest(knowledge_base.id).where(DocumentRow.name == name)
             found = session.execute(query).first()
             if found is None:
                 raise NotFound(
@@ -244,19 +291,34 @@ class Catalog(KnowledgeBases, WorkList):
             doc = session.get_one(DocumentRow, document_id)
             return [version_of(row, doc) for row in session.scalars(query)]
 
+    def family(self, document_id: str) -> list[Document]:
+        """A document's children, and theirs: all documents that were found inside its file."""
+        found = self.children(document_id)
+        for document in found:
+            found += self.children(document.id)
+        return found
+
     def delete_document(self, knowledge_base: KnowledgeBase, name: str) -> Document:
-        """Forget a document with all its versions; its points go on the purge list.
+        """Forget a document with all its versions, and those found inside its file; their points go on the purge list.
 
         Raises:
             NotFound: the knowledge base has none of that name.
         """
         found = self.document(knowledge_base, name)
         with self._session() as session:
-            doc = session.get_one(DocumentRow, found.id)
-            for row in session.scalars(select(VersionRow).where(VersionRow.document_id == doc.id)):
-                for generation in {row.generation, doc.live_generation if row.id == doc.live_version_id else 0} - {0}:
-                    session.add(PurgeRow(knowledge_base_id=knowledge_base.id, version_id=row.id, generation=generation))
-                session.delete(row)
-            session.flush()
-            session.delete(doc)
+            family = [found.id]
+            for member in family:
+                family += session.scalars(select(DocumentRow.id).where(DocumentRow.parent_id == member))
+                self._delete(session, member)
         return found
+
+    def _delete(self, session: Session, document_id: str) -> None:
+        doc = self._lock(session, document_id)
+        if doc is None:
+            return
+        for row in session.scalars(select(VersionRow).where(VersionRow.document_id == doc.id)):
+            for generation in {row.generation, doc.live_generation if row.id == doc.live_version_id else 0} - {0}:
+                session.add(PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=row.id, generation=generation))
+            session.delete(row)
+        session.flush()
+        session.delete(doc)

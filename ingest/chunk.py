@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ingest.language import detect_language
-from ingest.schema import Chunk, Element, ElementKind, ParsedDocument, Table
+from ingest.places import merged
+from ingest.schema import Box, Chunk, Element, ElementKind, ParsedDocument, Table
 
-CHUNKER_VERSION = "structure-2"
+CHUNKER_VERSION = "structure-3"
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 # After Latin punctuation only before white space ("3.5", "FD-200.pdf" stay whole); after Chinese punctuation always.
@@ -43,6 +45,9 @@ class _Block:
     tokens: int
     page: int | None = None
     sheet: str | None = None
+    boxes: tuple[Box, ...] = ()
+    # Of a table over several pages, the page of each row.
+    row_pages: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,15 +95,23 @@ def _marked(line: str) -> str:
     return _ASIAN_END.sub("\\1\0", _LATIN_END.sub("\\1\0", line))
 
 
+class _Row(NamedTuple):
+    """A row of a table that is split: its text, its cost in tokens, its page (0 where there is one page only)."""
+
+    text: str
+    tokens: int
+    page: int
+
+
 def render_table(table: Table) -> list[str]:
     """A table as Markdown lines; the first two are its header when it has one."""
     lines = []
     if table.header:
-        lines = [_row(table.header), "|" + "---|" * len(table.header)]
-    return lines + [_row(row) for row in table.rows]
+        lines = [_line(table.header), "|" + "---|" * len(table.header)]
+    return lines + [_line(row) for row in table.rows]
 
 
-def _row(cells: Iterable[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
@@ -144,7 +157,8 @@ def _blocks(element: Element, count_tokens: CountTokens) -> Iterator[_Block]:
     else:
         text = element.text.strip("\n") if element.kind is ElementKind.CODE else element.text.strip()
     if text.strip():
-        yield _Block(text, element.kind, count_tokens([text])[0], element.page, element.sheet)
+        pages = element.table.pages if element.table is not None else ()
+        yield _Block(text, element.kind, count_tokens([text])[0], element.page, element.sheet, element.boxes, pages)
 
 
 def _merge_introductions(sections: list[_Section], budget: int, count_tokens: CountTokens) -> list[_Section]:
@@ -227,17 +241,36 @@ def _split_table(block: _Block, room: int, count_tokens: CountTokens) -> Iterato
     if head and count_tokens(["\n".join(head)])[0] > room // 2:
         head = []
     left = room - (count_tokens(["\n".join(head)])[0] if head else 0)
-    fitting: list[str] = []
-    for row, tokens in zip(rows, count_tokens(rows), strict=True):
+    fitting: list[_Row] = []
+    pages = block.row_pages if len(block.row_pages) == len(rows) else (0,) * len(rows)
+    for row, tokens, page in zip(rows, count_tokens(rows), pages, strict=True):
         if tokens <= left:
-            fitting.append(row)
+            fitting.append(_Row(row, tokens, page))
             continue
-        yield from _group(block, fitting, "\n", room, count_tokens, prefix=tuple(head))
+        yield from _table_parts(block, fitting, head, room, count_tokens)
         fitting = []
         # A row with a page in one cell is read as text, or its tail would never reach the embedder.
         for piece in _windows(_row_as_text(names, row), room, count_tokens):
-            yield replace(block, text=piece, kind=ElementKind.PARAGRAPH, tokens=count_tokens([piece])[0])
-    yield from _group(block, fitting, "\n", room, count_tokens, prefix=tuple(head))
+            part = replace(block, text=piece, kind=ElementKind.PARAGRAPH, tokens=count_tokens([piece])[0])
+            yield _on_pages(part, {page})
+    yield from _table_parts(block, fitting, head, room, count_tokens)
+
+
+def _table_parts(
+    block: _Block, rows: list[_Row], head: list[str], room: int, count_tokens: CountTokens
+) -> Iterator[_Block]:
+    start = 0
+    for part in _group(block, [row.text for row in rows], "\n", room, count_tokens, prefix=tuple(head)):
+        end = start + part.text.count("\n") + 1 - len(head)
+        yield _on_pages(part, {row.page for row in rows[start:end]})
+        start = end
+
+
+def _on_pages(part: _Block, pages: set[int]) -> _Block:
+    """A part of a table over several pages stands on the pages of its rows alone."""
+    if 0 in pages or not pages:
+        return part
+    return replace(part, page=min(pages), boxes=tuple(box for box in part.boxes if box.page in pages))
 
 
 def _row_as_text(header: str, row: str) -> str:
@@ -287,9 +320,15 @@ def _chunk(ordinal: int, path: tuple[str, ...], blocks: list[_Block]) -> Chunk:
         ordinal=ordinal,
         text=text,
         heading_path=path,
-        pages=tuple(sorted({block.page for block in blocks if block.page is not None})),
+        pages=tuple(sorted({page for block in blocks for page in _pages(block)})),
         sheet=next((block.sheet for block in blocks if block.sheet), None),
         language=detect_language("\n".join((*path, text))),
         tokens=sum(block.tokens for block in blocks),
         kind=kinds.pop().value if len(kinds) == 1 else "mixed",
+        boxes=merged(box for block in blocks for box in block.boxes),
     )
+
+
+def _pages(block: _Block) -> set[int]:
+    """The pages a block covers: those of its places, and its own where it has none."""
+    return {box.page for box in block.boxes} or ({block.page} if block.page is not None else set())

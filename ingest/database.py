@@ -49,6 +49,16 @@ class DocumentRow(Base):
     live_generation: Mapped[int] = mapped_column(default=0)
     # Survives the versions, so that a generation is never used twice for a document.
     last_generation: Mapped[int] = mapped_column(default=0)
+    # What an admin says of it: customers are answered from enabled documents within their time only.
+    enabled: Mapped[bool] = mapped_column(default=True)
+    valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    valid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # JSON list of strings.
+    tags: Mapped[str] = mapped_column(Text, default="[]")
+    # Where it came from: the address of a file in a folder, a bucket or the web; "" for an upload.
+    source: Mapped[str] = mapped_column(String(2000), default="")
+    # The document whose file held this one (a mail's attachment, a file of an archive); it goes when that one goes.
+    parent_id: Mapped[str | None] = mapped_column(String(32), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
@@ -72,6 +82,14 @@ class VersionRow(Base):
     chunks: Mapped[int] = mapped_column(default=0)
     # How often its ingestion was begun; a file that ends the process each time is not tried for ever.
     attempts: Mapped[int] = mapped_column(default=0)
+    # Ready, but not to go live before somebody publishes it.
+    draft: Mapped[bool] = mapped_column(default=False)
+    # How far its stage has come, and when that was last written: silence tells stalled work from slow work.
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # Somebody asked for its end; it is failed at the next step.
+    cancelled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
@@ -86,6 +104,71 @@ class PurgeRow(Base):
     # Empty: the whole knowledge base is to be dropped.
     version_id: Mapped[str] = mapped_column(String(32), default="")
     generation: Mapped[int] = mapped_column(default=0)
+
+
+class ChunkEditRow(Base):
+    """A person's wording of a passage; it follows the passage's text, not its place."""
+
+    __tablename__ = "chunk_edits"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    # Of the passage as the parser gave it (Chunk.text_hash).
+    text_hash: Mapped[str] = mapped_column(String(32), index=True)
+    heading_path: Mapped[str] = mapped_column(Text, default="[]")
+    original: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    # "applied" while the live version holds the original; "moved" when its text changed and a person must look again.
+    state: Mapped[str] = mapped_column(String(20), default="applied", index=True)
+    edited_by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class SourceRow(Base):
+    """A folder, bucket or web address that a knowledge base is kept in step with."""
+
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("knowledge_base_id", "address"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(String(2000))
+    # In front of each document's name.
+    prefix: Mapped[str] = mapped_column(String(200), default="")
+    # Seconds between two looks; 0: only when asked.
+    every_s: Mapped[int] = mapped_column(default=0)
+    checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # What the last look found, as JSON; or why there was none.
+    outcome: Mapped[str] = mapped_column(Text, default="")
+    problem: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class SourceFileRow(Base):
+    """A file seen at a source, with what told whether it had changed."""
+
+    __tablename__ = "source_files"
+
+    source_id: Mapped[str] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1000), primary_key=True)
+    # The store's own mark of a state (ETag, or size and time); equal marks save fetching the file.
+    mark: Mapped[str] = mapped_column(String(200), default="")
+    content_hash: Mapped[str] = mapped_column(String(64), default="")
+    document: Mapped[str] = mapped_column(String(1000), default="")
+
+
+class PassageBandRow(Base):
+    """One band of a passage's MinHash signature: passages that share a band are near-duplicates (ingest/cleaning)."""
+
+    __tablename__ = "passage_bands"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    band: Mapped[str] = mapped_column(String(32), index=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    version_id: Mapped[str] = mapped_column(String(32), index=True)
+    ordinal: Mapped[int] = mapped_column(default=0)
 
 
 class ConversationRow(Base):

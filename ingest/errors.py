@@ -6,11 +6,17 @@
     │   ├── UnsupportedFormat           no parser for this kind of file
     │   ├── DamagedFile                 the bytes are not what the format promises
     │   ├── PasswordProtected           the file is encrypted
-    │   └── NoText                      nothing to index: an empty file, or a scan without a text layer
+    │   ├── NoText                      nothing to index: an empty file, or a picture without words
+    │   └── LimitExceeded               reading it needs more memory, time, pages or files than is allowed
+    ├── Cancelled                       somebody asked for the end of this document's ingestion
+    ├── DiskFull                        there is no room left where the data lives
     ├── CatalogError                    a request that the catalog cannot carry out
     │   ├── NotFound                    no such knowledge base or document
     │   ├── AlreadyExists               the name is taken
-    │   └── InvalidName                 the name cannot be used
+    │   ├── InvalidName                 the name cannot be used
+    │   └── UnusableValue               a time, tag, address or wording that cannot be kept
+    ├── SourceError                     a folder, bucket or web address cannot be looked at; nothing was deleted
+    │   └── AddressRefused              an address that may not be asked; the message names the setting
     └── VectorIndexError                the vector index
         ├── DataFolderBusy              another process owns the data folder
         ├── IndexMismatch               the index was built by another embedder or pipeline
@@ -49,6 +55,21 @@ class NoText(ParseError):
     """The file holds no text that could be indexed."""
 
 
+class LimitExceeded(ParseError):
+    """Reading the file needs more memory, time, pages, pixels or files than is allowed."""
+
+
+CANCELLED = "its ingestion was cancelled on request; process it again when it shall be read"
+
+
+class Cancelled(FrontdeskError):
+    """Somebody asked for the end of this document's ingestion."""
+
+
+class DiskFull(FrontdeskError):
+    """There is no room left where the data lives."""
+
+
 class CatalogError(FrontdeskError):
     """A request that the catalog cannot carry out."""
 
@@ -63,6 +84,18 @@ class AlreadyExists(CatalogError):
 
 class InvalidName(CatalogError):
     """The name cannot be used."""
+
+
+class UnusableValue(CatalogError):
+    """What an admin says of a document or passage cannot be kept: a time, a tag, an address, a wording."""
+
+
+class SourceError(FrontdeskError):
+    """A folder, bucket or web address cannot be looked at now; the knowledge base stays as it was."""
+
+
+class AddressRefused(SourceError):
+    """An address that may not be asked: not allowed by the settings, or not public."""
 
 
 class VectorIndexError(FrontdeskError):

@@ -18,6 +18,11 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._folder
+
     def path(self, content_hash: str) -> Path:
         """Where the bytes of a hash lie."""
         return self._folder / content_hash[:2] / content_hash
@@ -43,7 +48,7 @@ class FileStore:
                     writer.write(block)
                 writer.flush()
                 os.fsync(writer.fileno())
-            except OSError:
+            except BaseException:
                 Path(writer.name).unlink(missing_ok=True)
                 raise
         target = self.path(digest.hexdigest())

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import AlreadyExists, InvalidName, NotFound
@@ -24,10 +24,33 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The open database, for those who keep a table of their own in it."""
+        return self._engine
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
         with Session(self._engine) as session, session.begin():
             yield session
+
+    @staticmethod
+    def _lock(session: Session, document_id: str) -> DocumentRow | None:
+        """A document that nobody else changes before this transaction ends; None when there is none, or no more.
+
+        By an update, not by FOR UPDATE alone: SQLite has no row locks, but its first write takes the one lock it has.
+        """
+        session.execute(
+            update(DocumentRow).where(DocumentRow.id == document_id).values(last_generation=DocumentRow.last_generation)
+        )
+        return session.get(DocumentRow, document_id, populate_existing=True)
+
+
+def is_newest() -> ColumnElement[bool]:
+    """That a version is its document's newest; a discarded draft leaves a gap, so this is not the last generation."""
+    other = aliased(VersionRow)
+    highest = select(func.max(other.generation)).where(other.document_id == VersionRow.document_id)
+    return VersionRow.generation == highest.scalar_subquery()
 
 
 class KnowledgeBases(Transactions):
@@ -58,6 +81,11 @@ class KnowledgeBases(Transactions):
         with self._session() as session:
             return [knowledge_base_of(row) for row in session.scalars(query)]
 
+    def all_knowledge_bases(self) -> list[KnowledgeBase]:
+        """Those of every tenant, for work that is nobody's in particular."""
+        with self._session() as session:
+            return [knowledge_base_of(row) for row in session.scalars(select(KnowledgeBaseRow))]
+
     def knowledge_base(self, name: str, tenant: str = "default") -> KnowledgeBase:
         """One knowledge base by name.
 
@@ -85,7 +113,7 @@ class KnowledgeBases(Transactions):
             select(DocumentRow.knowledge_base_id, VersionRow.state, func.count())
             .join(VersionRow, VersionRow.document_id == DocumentRow.id)
             .join(KnowledgeBaseRow, KnowledgeBaseRow.id == DocumentRow.knowledge_base_id)
-            .where(KnowledgeBaseRow.tenant == tenant, VersionRow.generation == DocumentRow.last_generation)
+            .where(KnowledgeBaseRow.tenant == tenant, is_newest())
             .group_by(DocumentRow.knowledge_base_id, VersionRow.state)
         )
         chunks = (

@@ -1,46 +1,53 @@
-"""From a received file to live points: the document's life, one stage after the other.
+"""From received files to live points: the document's life as a command drives it, batch after batch.
 
     received -> parsing -> embedding -> indexing -> ready, or failed with a reason
 
-Every stage can run twice. Points are written hidden and counted, then made live in one step by the catalog; what they
-replace is on the purge list by then. A process that dies leaves versions unfinished; the next start fails them with a
-reason and removes their points.
+Points are written hidden and counted, then made live in one step by the catalog; what they replace is on the purge
+list by then. The steps themselves are in ingest/stages.py; a server drives the same ones as durable workflows.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ingest.ahead import Ahead
 from ingest.catalog import Catalog
 from ingest.embed import Embedder
 from ingest.errors import FrontdeskError, IndexMismatch
 from ingest.files import FileStore
-from ingest.index.base import Point, VectorIndex, chunk_id
+from ingest.index.base import VectorIndex
 from ingest.reading import Read, Reader, pipeline_fingerprint, read_document
+from ingest.reconcile import Mismatch, Reconciler
 from ingest.records import KnowledgeBase, State, Version
-from ingest.schema import Chunk
+from ingest.space import check_space
 from ingest.sparse import SparseEncoder
+from ingest.stages import WINDOW, Ingested, Progress, Stages
+from ingest.staging import Staging
 
-log = logging.getLogger(__name__)
-UPDATED = "frontdesk was updated before its ingestion; it is ingested again"
-# Chunks embedded and written at once: bounds memory whatever the document's size.
-WINDOW = 256
-INTERRUPTED = "its ingestion ended the process or was interrupted several times; check the file, then ingest it again"
-PUBLIC_ACL = ("public",)
-Progress = Callable[[str, str, int, int], None]
+__all__ = ["WINDOW", "Ingested", "Mismatch", "Pipeline", "Progress", "Upload"]
+
+
+# Documents that are read, or wait read, before they are embedded: what bounds the memory.
+_AHEAD = 16
+# Chunks that are worth a batch of their own while the next file is still being read.
+_LEAST = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to ingest, under the document name it shall have; a title given here goes before the document's own."""
+    """A file to ingest, under the document name it shall have; a title given here goes before the document's own.
+
+    draft: it shall not go live by itself.
+    """
 
     name: str
     path: Path
     title: str = ""
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +58,12 @@ class _Pending:
     read: Read
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What became of one file: ``unchanged`` when the same bytes were live already."""
-
-    document: str
-    state: State
-    reason: str = ""
-    chunks: int = 0
-    unchanged: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """Catalog and index disagreed; ``document`` is "" for points that no live version owns."""
-
-    document: str
-    expected: int
-    found: int
-
-
 class Pipeline:
     """Ingests and deletes documents; owns nothing, works on the parts it is handed.
 
-    read: how a stored file becomes chunks, when that is not to happen in this process.
+    read:   how a stored file becomes chunks, when that is not to happen in this process.
+    readers: how many files ``read`` may read at once; one, unless it reads in processes of its own.
+    shared: other processes, on other machines perhaps, work on the same catalog.
     """
 
     def __init__(
@@ -87,14 +75,28 @@ class Pipeline:
         sparse: SparseEncoder,
         chunk_tokens: int,
         read: Reader | None = None,
+        *,
+        shared: bool = False,
+        readers: int = 1,
     ) -> None:
         self._catalog = catalog
         self._files = files
         self._index = index
         self._embedder = embedder
-        self._sparse = sparse
-        self._read = read or partial(read_document, embedder=embedder, chunk_tokens=chunk_tokens)
+        self._readers = readers
         self.fingerprint = pipeline_fingerprint(embedder, chunk_tokens)
+        self.stages = Stages(
+            catalog,
+            files,
+            index,
+            embedder,
+            sparse,
+            read or partial(read_document, embedder=embedder, chunk_tokens=chunk_tokens),
+            Staging(files.folder.with_name("staging")),
+        )
+        self.reconciler = Reconciler(
+            catalog, files, index, self.stages.staging, self.accept_stored, self.fingerprint, shared=shared
+        )
 
     def ingest(
         self, kb: KnowledgeBase, uploads: Iterable[Upload], progress: Progress | None = None
@@ -103,6 +105,7 @@ class Pipeline:
 
         A file that cannot be read is ``failed`` with its reason, and the version that was live before stays live.
         Chunks of neighbouring files share the embedder's batches, so many small files go as fast as one large one.
+        Files found inside a file (of a mail, of an archive) follow as documents of their own.
 
         progress: called with (document, stage, done, total).
 
@@ -123,137 +126,111 @@ class Pipeline:
                 kb = self._catalog.knowledge_base_by_id(knowledge_base_id)
                 self.check_index(kb)
             except FrontdeskError as exc:
-                yield from (self._fail(version, str(exc)) for version in versions)
+                yield from (self.stages.fail(version, str(exc)) for version in versions)
                 continue
             yield from self._work(kb, ((version, "") for version in versions), report)
 
     def _work(
         self, kb: KnowledgeBase, accepted: Iterable[tuple[Version | Ingested, str]], report: Progress
     ) -> Iterator[Ingested]:
+        found: list[Version] = []
         batch: list[_Pending] = []
+        # What the first batch needs is loaded while the first file is read.
+        threading.Thread(target=self.stages.warm_up, name="warm-up", daemon=True).start()
+        stop = threading.Event()
+        # Files are read in threads while this one embeds.
+        reading = Ahead(
+            self._claimed(accepted),
+            lambda each: each if isinstance(each, Ingested) else self._prepare(*each, report, stop),
+            threads=self._readers,
+            most=_AHEAD,
+        )
+        try:
+            for prepared in reading:
+                if isinstance(prepared, Ingested):
+                    yield prepared
+                    continue
+                batch.append(prepared)
+                chunks = sum(len(pending.read.chunks) for pending in batch)
+                if chunks >= WINDOW or (chunks >= _LEAST and not reading.ready):
+                    yield from self._write(kb, batch, report, found)
+                    batch = []
+            yield from self._write(kb, batch, report, found)
+        finally:
+            stop.set()
+        if found:
+            yield from self._work(kb, ((version, "") for version in found), report)
+
+    def _claimed(self, accepted: Iterable[tuple[Version | Ingested, str]]) -> Iterator[tuple[Version, str] | Ingested]:
         for version, title in accepted:
             if isinstance(version, Ingested):
                 yield version
-                continue
-            # Somebody else has it, or it was uploaded anew meanwhile.
-            if not self._catalog.claim(version):
-                continue
-            prepared = self._prepare(version, title, report)
-            if isinstance(prepared, Ingested):
-                yield prepared
-                continue
-            batch.append(prepared)
-            if sum(len(pending.read.chunks) for pending in batch) >= WINDOW:
-                yield from self._write(kb, batch, report)
-                batch = []
-        yield from self._write(kb, batch, report)
+            # Else somebody else has it, or it was uploaded anew meanwhile.
+            elif self._catalog.claim(version):
+                yield version, title
 
     def accept(self, kb: KnowledgeBase, upload: Upload) -> Version | Ingested:
         """File and row on disk: from here on nothing that was received can be lost."""
         try:
+            check_space(self._files.folder, upload.path.stat().st_size)
             content_hash, size = self._files.add(upload.path)
-        except OSError as exc:
+        except (FrontdeskError, OSError) as exc:
             return Ingested(upload.name, State.FAILED, f"the file cannot be copied into the data folder: {exc}")
-        return self.accept_stored(kb, upload.name, content_hash, size)
+        return self.accept_stored(kb, upload.name, content_hash, size, draft=upload.draft)
 
-    def accept_stored(self, kb: KnowledgeBase, name: str, content_hash: str, size: int) -> Version | Ingested:
+    def accept_stored(
+        self, kb: KnowledgeBase, name: str, content_hash: str, size: int, *, draft: bool = False
+    ) -> Version | Ingested:
         """The same for bytes that are in the file store already."""
-        version = self._catalog.begin_version(kb, name, content_hash, self.fingerprint, size)
+        version = self._catalog.begin_version(kb, name, content_hash, self.fingerprint, size, draft=draft)
         if version is None:
             document = self._catalog.document(kb, name)
             chunks = next((v.chunks for v in self._catalog.versions(document) if v.live), 0)
             return Ingested(name, State.READY, chunks=chunks, unchanged=True)
         return version
 
-    def _prepare(self, version: Version, given_title: str, report: Progress) -> _Pending | Ingested:
-        report(version.document, "parsing", 0, 1)
+    def _prepare(
+        self, version: Version, given_title: str, report: Progress, stop: threading.Event
+    ) -> _Pending | Ingested:
         try:
-            read = self._read(self._files.path(version.content_hash), version.document, given_title)
+            return _Pending(version, self.stages.read(version, given_title, report, stop.is_set))
         except (FrontdeskError, OSError) as exc:
-            return self._fail(version, str(exc))
-        except Exception as exc:
-            # A bug in a parser must cost one document, never the batch; the log keeps the trace.
-            log.exception("parsing %s failed", version.document)
-            return self._fail(version, f"it could not be read ({type(exc).__name__}: {exc})")
-        return _Pending(version, read)
+            if stop.is_set():
+                # Nothing is wrong with the file: the next run takes it up again.
+                return Ingested(version.document, State.PARSING)
+            return self.stages.fail(version, str(exc))
 
-    def _write(self, kb: KnowledgeBase, batch: list[_Pending], report: Progress) -> Iterator[Ingested]:
+    def _write(
+        self, kb: KnowledgeBase, batch: list[_Pending], report: Progress, found: list[Version]
+    ) -> Iterator[Ingested]:
         """Embed and store a batch hidden, then publish its documents one by one."""
         versions = [pending.version for pending in batch]
         self._catalog.set_state(versions, State.EMBEDDING)
-        chunks = [(pending, chunk) for pending in batch for chunk in pending.read.chunks]
+        part = [(pending.version, pending.read.title, chunk) for pending in batch for chunk in pending.read.chunks]
         try:
-            for start in range(0, len(chunks), WINDOW):
-                report(chunks[start][0].version.document, "embedding", start, len(chunks))
-                self._index.upsert(kb.id, self._points(kb, chunks[start : start + WINDOW]))
+            for start in range(0, len(part), WINDOW):
+                report(part[start][0].document, "embedding", start, len(part))
+                self.stages.write(kb, part[start : start + WINDOW])
         except (FrontdeskError, OSError) as exc:
             for version in versions:
-                yield self._fail(version, str(exc))
+                yield self.stages.fail(version, str(exc))
             self.purge()
             return
         self._catalog.set_state(versions, State.INDEXING)
         for pending in batch:
-            yield self._publish(kb, pending)
+            yield self._publish(kb, pending, found)
         self.purge()
 
-    def _publish(self, kb: KnowledgeBase, pending: _Pending) -> Ingested:
-        version, expected = pending.version, len(pending.read.chunks)
+    def _publish(self, kb: KnowledgeBase, pending: _Pending, found: list[Version]) -> Ingested:
+        version, read = pending.version, pending.read
         try:
-            written = self._index.count(kb.id, version.id, version.generation)
-            if written != expected:
-                return self._fail(version, f"the index holds {written} of its {expected} chunks; ingest the file again")
-            # Visible in the index first: until the catalog says live, retrieval drops these hits.
-            self._index.set_live(kb.id, version.id, version.generation)
-        except FrontdeskError as exc:
-            return self._fail(version, str(exc))
-        published = self._catalog.publish(
-            version,
-            title=pending.read.title,
-            format=pending.read.format,
-            pages=pending.read.pages,
-            chunks=expected,
-            warnings=pending.read.warnings,
-        )
-        if not published:
-            self._index.delete(kb.id, version.id, version.generation)
-            return Ingested(version.document, State.FAILED, "it was uploaded again or deleted meanwhile")
-        self._discard_unneeded({v.content_hash for v in self._catalog.versions_of(version.document_id)})
-        return Ingested(version.document, State.READY, chunks=expected, warnings=pending.read.warnings)
-
-    def _fail(self, version: Version, reason: str) -> Ingested:
-        self._catalog.fail(version, reason)
-        return Ingested(version.document, State.FAILED, reason)
-
-    def _points(self, kb: KnowledgeBase, chunks: list[tuple[_Pending, Chunk]]) -> list[Point]:
-        texts = [chunk.indexed_text(pending.read.title) for pending, chunk in chunks]
-        # A vector of a language the model does not know is noise with a cost: such chunks have none.
-        known = [i for i, (_, c) in enumerate(chunks) if c.language == "und" or self._embedder.knows(c.language)]
-        vectors = dict(zip(known, self._embedder.embed_documents([texts[i] for i in known]), strict=True))
-        return [
-            Point(
-                id=chunk_id(pending.version.id, chunk.ordinal),
-                sparse=self._sparse.encode_document(text),
-                dense=vectors.get(i),
-                payload={
-                    "tenant": kb.tenant,
-                    "acl": list(PUBLIC_ACL),
-                    "document": pending.version.document,
-                    "title": pending.read.title,
-                    "version": pending.version.id,
-                    "generation": pending.version.generation,
-                    "live": 0,
-                    "ordinal": chunk.ordinal,
-                    "text": chunk.text,
-                    "text_hash": chunk.text_hash,
-                    "heading_path": list(chunk.heading_path),
-                    "pages": list(chunk.pages),
-                    "sheet": chunk.sheet,
-                    "language": chunk.language,
-                    "tokens": chunk.tokens,
-                },
-            )
-            for i, ((pending, chunk), text) in enumerate(zip(chunks, texts, strict=True))
-        ]
+            # Before the staged files are forgotten with the version.
+            children = self.stages.adopt(kb, version, read.attachments, self.fingerprint)
+            result = self.stages.publish(kb, version, read, len(read.chunks))
+        except (FrontdeskError, OSError) as exc:
+            return self.stages.fail(version, str(exc))
+        found.extend(children)
+        return result
 
     def check_index(self, kb: KnowledgeBase) -> None:
         """Bind an empty knowledge base to this embedder, or see that it is bound to it.
@@ -274,31 +251,31 @@ class Pipeline:
             self._catalog.bind_index(kb.id, self._embedder.name, self._embedder.size, self.fingerprint)
 
     def delete(self, kb: KnowledgeBase, name: str) -> None:
-        """Delete a document with its points and its stored file.
+        """Delete a document with its points and its stored file, and the documents found inside it.
 
         Raises:
             NotFound: there is none of that name.
         """
         document = self._catalog.document(kb, name)
-        hashes = {version.content_hash for version in self._catalog.versions_of(document.id)}
+        family = [document.id]
+        for parent in family:
+            family += [child.id for child in self._catalog.children(parent)]
+        hashes = {version.content_hash for member in family for version in self._catalog.versions_of(member)}
         self._catalog.delete_document(kb, name)
         self.purge()
-        self._discard_unneeded(hashes)
+        self.stages.discard_unneeded(hashes)
 
     def delete_knowledge_base(self, kb: KnowledgeBase) -> None:
         """Delete a knowledge base with its index and its stored files."""
         hashes = {v.content_hash for d in self._catalog.documents(kb) for v in self._catalog.versions_of(d.id)}
         self._catalog.delete_knowledge_base(kb.name, kb.tenant)
         self.purge()
-        self._discard_unneeded(hashes)
-
-    def _discard_unneeded(self, hashes: set[str]) -> None:
-        self._files.discard(hashes - self._catalog.content_hashes())
+        self.stages.discard_unneeded(hashes)
 
     def reprocess(
         self, kb: KnowledgeBase, names: Iterable[str], progress: Progress | None = None
     ) -> Iterator[Ingested]:
-        """Ingest documents again from their stored files: after a new parser or chunker, or a failure.
+        """Ingest documents again from their stored files: after a new parser, chunker or embedder, or a failure.
 
         Raises:
             NotFound: there is no document of that name.
@@ -306,59 +283,23 @@ class Pipeline:
         uploads = []
         for name in names:
             newest = self._catalog.document(kb, name).latest
-            uploads.append(Upload(name, self._files.path(newest.content_hash)))
+            uploads.append(Upload(name, self._files.path(newest.content_hash), draft=newest.draft))
         yield from self.ingest(kb, uploads, progress)
 
     def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
-        """Compare catalog and index both ways and repair: orphan points go, documents that lost points are named.
-
-        A document that lost points stays live with what is left; ``reprocess`` does not help it before its version
-        is failed, so it is failed here and can be ingested again.
-        """
-        # In this order: what is being written now is unfinished still, or live by the time the documents are read.
-        written = self._index.writings(kb.id)
-        for version in self._catalog.unfinished():
-            written.pop((version.id, version.generation), None)
-        wrong = []
-        for document in self._catalog.documents(kb):
-            for version in self._catalog.versions_of(document.id):
-                if not version.live:
-                    continue
-                held = written.pop((version.id, version.generation), 0)
-                if held != version.chunks:
-                    self._catalog.unpublish(version, f"the index held {held} of its {version.chunks} chunks")
-                    wrong.append(Mismatch(document.name, version.chunks, held))
-        for (version_id, generation), held in written.items():
-            self._index.delete(kb.id, version_id, generation)
-            wrong.append(Mismatch("", 0, held))
-        self.purge()
+        """Compare catalog and index both ways and repair; see Reconciler, Curator and Edits."""
+        wrong = self.reconciler.verify(kb)
+        self.stages.curator.mend(kb)
+        self.stages.edits.mend(kb)
         return wrong
 
     def recover(self) -> list[Version]:
-        """Put back what a dead process left unfinished and finish its deletions; returns what waits now.
-
-        What was begun several times and never finished is failed: it may be what ended the process.
-        """
-        for version in self._catalog.unfinished():
-            if version.fingerprint != self.fingerprint:
-                # Received before an update of parser or embedder: the same bytes, under the pipeline of today.
-                self._catalog.fail(version, UPDATED)
-                kb = self._catalog.knowledge_base_by_id(version.knowledge_base_id)
-                self.accept_stored(kb, version.document, version.content_hash, version.size_bytes)
-            elif version.state is not State.RECEIVED and not self._catalog.requeue(version):
-                self._catalog.fail(version, INTERRUPTED)
-        self.purge()
-        self._files.keep_only(self._catalog.content_hashes())
-        return self._catalog.unfinished()
+        """Put back what a dead process left unfinished and finish its deletions; returns what waits now."""
+        return self.reconciler.recover()
 
     def purge(self) -> None:
         """Delete from the index what the catalog has put on the purge list."""
-        for purge in self._catalog.purges():
-            if purge.version_id:
-                self._index.delete(purge.knowledge_base_id, purge.version_id, purge.generation)
-            else:
-                self._index.drop(purge.knowledge_base_id)
-            self._catalog.purged(purge)
+        self.reconciler.purge()
 
 
 def _silent(_document: str, _stage: str, _done: int, _total: int) -> None:

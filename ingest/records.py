@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
+import json
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from ingest.database import DocumentRow, KnowledgeBaseRow, VersionRow
+from ingest.schema import Filters
 
 
 class State(StrEnum):
@@ -22,6 +26,46 @@ class State(StrEnum):
 
 
 UNFINISHED = (State.RECEIVED, State.PARSING, State.EMBEDDING, State.INDEXING)
+
+
+# The end of time in the index, in seconds since 1970: the largest whole number that a float holds exactly.
+ALWAYS = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What an admin says of a document; customers are answered from enabled documents within their time only.
+
+    valid_from, valid_until: UTC; None for open ends, ``valid_until`` is the first moment that is too late.
+    """
+
+    enabled: bool = True
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+    def shown(self, at: datetime) -> bool:
+        """Whether customers may be answered from the document at a moment."""
+        begun = self.valid_from is None or self.valid_from <= at
+        return self.enabled and begun and (self.valid_until is None or at < self.valid_until)
+
+    def fits(self, filters: Filters) -> bool:
+        """Whether the document is among those that a question is asked of."""
+        return (not filters.tags or bool(set(filters.tags) & set(self.tags))) and self.source.startswith(filters.source)
+
+    def payload(self) -> dict[str, Any]:
+        """The same on the document's points, in whole seconds that never shorten its time."""
+        return {
+            "enabled": int(self.enabled),
+            "valid_from": math.floor(self.valid_from.timestamp()) if self.valid_from else 0,
+            "valid_until": math.ceil(self.valid_until.timestamp()) if self.valid_until else ALWAYS,
+            "tags": list(self.tags),
+            "source": self.source,
+        }
+
+
+AS_IT_CAME = Curation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +112,27 @@ class Version:
     chunks: int
     live: bool
     updated_at: datetime
+    attempts: int = 0
+    # How far the stage has come, in its own units, and when that was last said.
+    done: int = 0
+    total: int = 0
+    heartbeat_at: datetime | None = None
+    cancelled: bool = False
+    # Not to go live before somebody publishes it.
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document and its newest version."""
+    """A document and its newest version; ``parent_id`` names the document whose file held it."""
 
     id: str
     name: str
     title: str
     live_version_id: str | None
     latest: Version
+    curation: Curation = field(default=AS_IT_CAME)
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +176,34 @@ def version_of(row: VersionRow, doc: DocumentRow) -> Version:
         chunks=row.chunks,
         live=doc.live_version_id == row.id,
         updated_at=row.updated_at,
+        attempts=row.attempts,
+        done=row.done,
+        total=row.total,
+        heartbeat_at=row.heartbeat_at,
+        cancelled=row.cancelled,
+        draft=row.draft,
     )
 
 
 def document_of(doc: DocumentRow, newest: VersionRow) -> Document:
     """A document as its row and its newest version's tell it."""
-    return Document(doc.id, doc.name, doc.title, doc.live_version_id, version_of(newest, doc))
+    latest = version_of(newest, doc)
+    return Document(doc.id, doc.name, doc.title, doc.live_version_id, latest, curation_of(doc), doc.parent_id)
+
+
+def curation_of(doc: DocumentRow) -> Curation:
+    """What is said of a document, as its row tells it."""
+    return Curation(
+        enabled=doc.enabled,
+        valid_from=in_utc(doc.valid_from),
+        valid_until=in_utc(doc.valid_until),
+        tags=tuple(json.loads(doc.tags)),
+        source=doc.source,
+    )
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """A moment with its zone: SQLite gives moments back without it, and they were stored in UTC."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -11,6 +11,8 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
 
 
 class ElementKind(StrEnum):
@@ -28,11 +30,37 @@ class Table:
     """A table as rows of cells; ``header`` is empty when the table has none.
 
     Cells are single-line strings; merged cells repeat their text in every position they cover, so that each
-    row can be read by itself. All rows, header included, have the same length.
+    row can be read by itself. All rows, header included, have the same length. A header over several rows is one row
+    of labels, from the group to the column, each said once: "Price / net".
+
+    pages: for a table over several pages the page of each row, else empty; says nothing of what the table holds.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    pages: tuple[int, ...] = field(default=(), compare=False)
+
+
+class Box(NamedTuple):
+    """Where something stands on its page: fractions of the page's width and height, origin at the top left."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file found inside a file (of a mail, of a zip archive); it becomes a document of its own.
+
+    name: as the container calls it, forward slashes, never absolute, never "..".
+    path: where its bytes were put; the caller owns the folder and moves the file away.
+    """
+
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,7 @@ class Element:
     page:  1-based PDF page or slide number; None where the format has none.
     sheet: spreadsheet sheet name; None elsewhere.
     table: the cells, only for TABLE.
+    boxes: where it stands, one box a page or column it covers; empty where the format has no places.
     """
 
     kind: ElementKind
@@ -54,6 +83,7 @@ class Element:
     page: int | None = None
     sheet: str | None = None
     table: Table | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +93,7 @@ class ParsedDocument:
     title:      the document's own title (metadata or first heading), "" when it has none.
     page_count: PDF pages or slides; None for formats without pages.
     warnings:   what a person should know although the file was read, one line each.
+    attachments: files found inside; a container of nothing but files has no elements.
     """
 
     format: str
@@ -70,6 +101,7 @@ class ParsedDocument:
     title: str = ""
     page_count: int | None = None
     warnings: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +112,8 @@ class Chunk:
     heading_path: headings above the passage, outermost first.
     pages:        1-based page or slide numbers it covers, ascending; empty where the format has none.
     language:     ISO 639-1 code of the passage, e.g. "en", "zh".
+    boxes:        where it stands on its pages; empty where the format has no places.
+    flags:        what a person should look at before it is published, e.g. "personal_data:email" (ingest/cleaning).
     """
 
     ordinal: int
@@ -90,6 +124,8 @@ class Chunk:
     language: str = "en"
     tokens: int = 0
     kind: str = "text"
+    boxes: tuple[Box, ...] = ()
+    flags: tuple[str, ...] = ()
 
     @property
     def text_hash(self) -> str:
@@ -116,6 +152,21 @@ class Principal:
 
 
 PUBLIC = Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which documents a question is asked of.
+
+    tags:   documents with any of these; empty for all.
+    source: documents whose source address is this, or begins with it; "" for all.
+    """
+
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+
+EVERYTHING = Filters()
 
 
 def text_hash(text: str) -> str:

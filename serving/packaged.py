@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from filelock import FileLock
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -109,10 +110,17 @@ class PackagedModel:
         return "bfloat16" if native else "float32"
 
     def _converted(self) -> Path:
-        """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
         target = self._target
-        if (target / "config.json").exists():
-            return target
+        if not (target / "config.json").exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Several processes may share the folder.
+            with FileLock(self._folder / "packaged.lock"):
+                if not (target / "config.json").exists():
+                    self._write(target)
+        return target
+
+    def _write(self, target: Path) -> None:
+        """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging as transformers_logging
@@ -133,7 +141,6 @@ class PackagedModel:
         AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(half)
         shutil.rmtree(target, ignore_errors=True)
         half.rename(target)
-        return target
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text."""

@@ -17,6 +17,7 @@ class ServingSettings(BaseSettings):
     ``FRONTDESK_ENDPOINT_LANGUAGES``  ISO codes the model writes, comma-separated, or ``*`` (default)
     ``FRONTDESK_ENDPOINT_TIMEOUT_S``  seconds for a whole answer; connecting may take 3 of them
     ``FRONTDESK_ENDPOINT_CONTEXT``    tokens of passages put into a prompt
+    ``FRONTDESK_PACKAGED``            ``off``: the packaged model is not loaded; without an endpoint, answers are quotes
     ``FRONTDESK_PACKAGED_TIMEOUT_S``  seconds for an answer of the packaged model
     ``FRONTDESK_PACKAGED_DTYPE``      ``auto`` (bfloat16 where the CPU computes it, else float32), or one of the two
     ``FRONTDESK_MAX_NEW_TOKENS``      upper bound of a written answer
@@ -30,6 +31,7 @@ class ServingSettings(BaseSettings):
     endpoint_languages: Annotated[tuple[str, ...], NoDecode] = ("*",)
     endpoint_timeout_s: float = Field(default=30.0, gt=0)
     endpoint_context: int = Field(default=3000, ge=200)
+    packaged: bool = True
     packaged_timeout_s: float = Field(default=60.0, gt=0)
     packaged_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     max_new_tokens: int = Field(default=160, ge=8, le=4096)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_socket
 
+from tests import packaged_model
+
 TESTS = Path(__file__).parent
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
 _ORDER = ("unit", "integration", "browser")
+# Minutes each: begun first, so that they do not run alone at the end while the other process has nothing to do.
+_LONGEST = ("test_kill_ingest.py", "test_http_schema.py", "test_http_crash.py", "test_hostile.py", "test_durable.py")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 # Read before the environment is cleared: a server that a developer offers to the contract tests.
 QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
@@ -22,7 +27,7 @@ QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Fast tests first. Browser tests come last: Playwright's event loop runs in this thread while Chromium is open, and
     # whatever calls asyncio.run meanwhile would fail.
-    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: (_ORDER.index(item.path.relative_to(TESTS).parts[0]), item.path.name not in _LONGEST))
     for item in items:
         if _is_below(item, "integration"):
             item.add_marker(pytest.mark.integration)
@@ -40,6 +45,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest_socket.socket_allow_hosts(LOOPBACK + ([QDRANT_HOST] if QDRANT_HOST else []), allow_unix_socket=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _models(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
+    """One folder of prepared models for all data folders of a run."""
+    base = tmp_path_factory.getbasetemp()
+    # Each process of a run has a folder below the run's own.
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "models"
+    if any(not _is_below(item, "unit") for item in request.session.items):
+        packaged_model.prepare(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(packaged_model.VARIABLE, str(folder))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit's test runner leaves its script as ``__main__``; a process spawned by a later test would run it."""
@@ -50,6 +68,8 @@ def _own_main(monkeypatch: pytest.MonkeyPatch) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own; no setting and no .env of the developer reaches it."""
     for name in [name for name in os.environ if name.startswith("FRONTDESK_")]:
+        if name == packaged_model.VARIABLE:
+            continue
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "home"

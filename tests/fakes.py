@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from time import time
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pydantic import Field
 from ingest.embed import ANY_LANGUAGE, Vectors
 from ingest.errors import IndexUnavailable
 from ingest.index.base import Hit, LegHits, Point, writing_of
-from ingest.schema import Principal
+from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 _TOKEN = re.compile(r"[^\W㐀-鿿]+|[㐀-鿿]")
@@ -81,6 +82,11 @@ class MemoryIndex:
         for point in self._of(knowledge_base, version, generation):
             point.payload["live"] = 1
 
+    def set_payload(self, knowledge_base: str, document: str, values: Mapping[str, Any]) -> None:
+        for point in self._spaces.get(knowledge_base, {}).values():
+            if point.payload["document"] == document:
+                point.payload.update(values)
+
     def delete(self, knowledge_base: str, version: str, generation: int) -> None:
         for point in self._of(knowledge_base, version, generation):
             del self._spaces[knowledge_base][point.id]
@@ -96,8 +102,12 @@ class MemoryIndex:
         sparse: SparseVector | None,
         principal: Principal,
         limit: int,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
     ) -> LegHits:
-        seen = [p for p in self._spaces.get(knowledge_base, {}).values() if _visible(p, principal)]
+        now = time() if at is None else at
+        points = self._spaces.get(knowledge_base, {}).values()
+        seen = [p for p in points if _visible(p, principal) and _asked_for(p, filters, now)]
         near, matching = [], []
         if dense is not None:
             near = [(float(point.dense @ dense), point) for point in seen if point.dense is not None]
@@ -110,8 +120,29 @@ class MemoryIndex:
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         yield from (Hit(point.id, 0.0, point.payload) for point in self._of(knowledge_base, version, generation))
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
-        return Counter(writing_of(point.payload) for point in self._spaces.get(knowledge_base, {}).values())
+    def payloads(
+        self,
+        knowledge_base: str,
+        fields: Collection[str] | None = None,
+        *,
+        document: str | None = None,
+        flag: str | None = None,
+        live: bool = False,
+    ) -> Iterator[Hit]:
+        for point in list(self._spaces.get(knowledge_base, {}).values()):
+            payload = point.payload
+            of_document = document in (None, payload["document"])
+            if of_document and (flag is None or flag in payload.get("flags", [])) and (payload["live"] or not live):
+                kept = payload if fields is None else {key: payload[key] for key in fields if key in payload}
+                yield Hit(point.id, 0.0, dict(kept))
+
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
+        points = self._spaces.get(knowledge_base, {}).values()
+        return Counter(writing_of(point.payload) for point in points if point.payload["live"] or not live)
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        points = self._of(knowledge_base, version, generation)
+        return {p.payload["embed_hash"]: p.dense for p in points if p.dense is not None and "embed_hash" in p.payload}
 
     def optimize(self, knowledge_base: str) -> None:
         pass
@@ -127,6 +158,15 @@ class MemoryIndex:
 def _visible(point: Point, principal: Principal) -> bool:
     payload = point.payload
     return bool(payload["live"] and payload["tenant"] == principal.tenant and principal.groups & set(payload["acl"]))
+
+
+def _asked_for(point: Point, filters: Filters, at: float) -> bool:
+    payload = point.payload
+    in_time = payload.get("valid_from", 0) <= at < payload.get("valid_until", at + 1)
+    tagged = not filters.tags or bool(set(filters.tags) & set(payload.get("tags", [])))
+    return bool(
+        payload.get("enabled", 1) and in_time and tagged and payload.get("source", "").startswith(filters.source)
+    )
 
 
 def _dot(vector: SparseVector, weights: dict[int, float]) -> float:

@@ -1,13 +1,8 @@
-"""What the API sends, as plain frozen dataclasses; fields that a newer server adds are ignored."""
+"""What the API sends, as plain frozen dataclasses."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-T = TypeVar("T")
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +147,7 @@ class Progress:
     stage: str
     done: int
     total: int
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,11 @@ class Document:
     """A document and its newest version.
 
     state: received, parsing, embedding, indexing, ready or failed, with a ``reason``.
-    live:  whether customers are answered from it, from this or an older version.
+    live:  whether a version was published, this or an older one.
+    visible: whether customers are answered from it at this moment: live, enabled and within its time.
+    valid_from, valid_until: ISO 8601 in UTC; None for open ends.
+    draft: the version that is ready to be published; None for none.
+    parent: the document whose file held this one.
     """
 
     id: str
@@ -178,6 +178,14 @@ class Document:
     updated_at: str
     progress: Progress | None = None
     unchanged: bool = False
+    enabled: bool = True
+    valid_from: str | None = None
+    valid_until: str | None = None
+    tags: list[str] = field(default_factory=list)
+    source: str = ""
+    visible: bool = True
+    draft: str | None = None
+    parent: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -209,6 +217,7 @@ class Version:
     bytes: int
     live: bool
     updated_at: str
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +229,19 @@ class DocumentDetail(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Where a passage stands on a page: fractions of its width and height, origin at the top left."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage as it is indexed."""
+    """A passage as it is indexed; ``original`` is the file's text where a person's wording took its place."""
 
     ordinal: int
     text: str
@@ -230,16 +250,24 @@ class Chunk:
     sheet: str | None
     language: str
     tokens: int
+    id: str = ""
+    text_hash: str = ""
+    flags: list[str] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    edited: bool = False
+    original: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPage:
-    """Some passages, and how many there are in all."""
+    """Some passages of a version, and how many there are in all."""
 
     document: str
     title: str
     total: int
     chunks: list[Chunk]
+    version: str | None = None
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,10 +360,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What ingestion does now."""
+    """What ingestion does now; ``stalled`` are documents that were begun and not heard of for a minute."""
 
     queued: int
     running: list[str]
+    stalled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,27 +379,3 @@ class System:
     ingestion: Ingestion
     embedding_model: str
     vector_engine: str
-
-
-def read(kind: type[T], value: Any) -> T:
-    """A dataclass out of parsed JSON, nested ones included.
-
-    Raises:
-        KeyError, TypeError: the JSON is not of this kind.
-    """
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{kind.__name__} expected, found {type(value).__name__}")
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass; typing cannot say so
-    return kind(**{name: _value(hints[name], each) for name, each in value.items() if name in known})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if get_origin(hint) in (Union, types.UnionType):
-        if value is None:
-            return None
-        hint = next(arm for arm in get_args(hint) if arm is not type(None))
-    if get_origin(hint) is list:
-        (of,) = get_args(hint)
-        return [_value(of, each) for each in value]
-    return read(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value

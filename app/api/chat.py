@@ -71,7 +71,7 @@ async def _begin(service: Service, body: ChatRequest, principal: Principal) -> T
             kb = await asyncio.to_thread(by_id, conversation.knowledge_base_id)
     history = await asyncio.to_thread(conversations.history, conversation.id, TURNS)
     message_id = await asyncio.to_thread(conversations.ask, conversation.id, body.question, principal.tenant)
-    ask = Ask(body.question, kb, history, principal, body.engine, body.style)
+    ask = Ask(body.question, kb, history, principal, body.engine, body.style, body.filters.as_filters())
     return Turn(ask, conversation.id, message_id)
 
 

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Annotated, Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, File, Header, Query, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, UploadFile
 from fastapi.responses import FileResponse
 
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import (
-    ChunkBody,
-    ChunkPage,
+from app.api.document_models import (
     DocumentBody,
     DocumentPage,
     DocumentWithVersions,
-    KbName,
     ProgressBody,
-    Text,
     Uploaded,
     UploadedDocument,
     VersionBody,
 )
-from app.errors import TooLarge, UsageError
+from app.api.models import KbName, Text
+from app.errors import Conflict, TooLarge, UsageError
+from app.ingestion import Progress
 from app.received import IncomingFile, Receiver, accept
 from app.service import Service
 from ingest.errors import NotFound
 from ingest.records import UNFINISHED, Document, KnowledgeBase, State, Version
-from ingest.schema import Principal
+from ingest.schema import Filters, Principal
 
 router = APIRouter(prefix="/api", tags=["documents"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -46,19 +46,22 @@ async def list_documents(
     principal: Authenticated,
     state: State | None = None,
     search: Annotated[str, Query(max_length=200)] = "",
+    tag: Annotated[list[str] | None, Query(max_length=50, description="Documents with any of these.")] = None,
+    source: Annotated[str, Query(max_length=2000, description="What the source address begins with.")] = "",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> DocumentPage:
-    """Documents of a knowledge base, by name, with state and progress."""
+    """Documents of a knowledge base, by name, with state and progress, and what is said of them."""
     base = await find_kb(service, kb, principal)
-    catalog, wanted = service.workspace.catalog, search.replace("\x00", "")
+    catalog, wanted = service.workspace.catalog, storable(search)
+    filters = Filters(tuple(storable(each) for each in tag or []), storable(source))
 
-    def page() -> tuple[list[Document], int]:
-        found = catalog.documents(base, state=state, search=wanted, limit=limit, offset=offset)
-        return found, catalog.count_documents(base, state=state, search=wanted)
+    def page() -> DocumentPage:
+        found = catalog.documents(base, state=state, search=wanted, filters=filters, limit=limit, offset=offset)
+        total = catalog.count_documents(base, state=state, search=wanted, filters=filters)
+        return DocumentPage(kb=base.name, documents=bodies_of(service, found), total=total)
 
-    found, total = await asyncio.to_thread(page)
-    return DocumentPage(kb=base.name, documents=[_body(service, document) for document in found], total=total)
+    return await asyncio.to_thread(page)
 
 
 @router.post("/knowledge-bases/{kb}/documents", status_code=202)
@@ -67,6 +70,7 @@ async def upload_documents(
     files: Annotated[list[UploadFile], File(description="One part a file, all named `files`.")],
     service: ServiceOf,
     principal: Authenticated,
+    draft: Annotated[bool, Form(description="Do not let it go live before it is published.")] = False,
     idempotency_key: Annotated[
         str | None, Header(description="Send it again with a retry: nothing is done twice.")
     ] = None,
@@ -82,7 +86,7 @@ async def upload_documents(
     base = await find_kb(service, kb, principal)
     incoming = [IncomingFile(upload.filename or "", upload.file) for upload in files]
     receiver = Receiver(service.workspace, service.idempotency)
-    received = await asyncio.to_thread(receiver.receive, base, incoming, idempotency_key)
+    received = await asyncio.to_thread(receiver.receive, base, incoming, idempotency_key, draft)
     service.ingestor.wake()
 
     def bodies() -> list[UploadedDocument]:
@@ -90,7 +94,7 @@ async def upload_documents(
         for each in received:
             document = _unless_gone(service, base, each.document)
             if document is not None:
-                values = _body(service, document).model_dump()
+                values = body_of(service, document).model_dump()
                 found.append(UploadedDocument(**values, unchanged=each.unchanged))
         return found
 
@@ -100,29 +104,10 @@ async def upload_documents(
 @router.get("/documents/{document_id}")
 async def show_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentWithVersions:
     """A document with all its versions."""
-    base, document = await _find(service, document_id, principal)
+    base, document = await find_document(service, document_id, principal)
     versions = await asyncio.to_thread(service.workspace.catalog.versions, document)
-    values = _body(service, document).model_dump()
+    values = (await asyncio.to_thread(body_of, service, document)).model_dump()
     return DocumentWithVersions(**values, kb=base.name, versions=[_version(version) for version in versions])
-
-
-@router.get("/documents/{document_id}/chunks")
-async def list_chunks(
-    document_id: Text, service: ServiceOf, principal: Authenticated, limit: Limit = 50, offset: Offset = 0
-) -> ChunkPage:
-    """The passages of the live version, in order."""
-    base, document = await _find(service, document_id, principal)
-
-    def indexed() -> list[dict[str, Any]]:
-        live = next((v for v in service.workspace.catalog.versions(document) if v.live), None)
-        if live is None:
-            return []
-        hits = service.workspace.index.points(base.id, live.id, live.generation)
-        return sorted((hit.payload for hit in hits), key=lambda payload: int(payload["ordinal"]))
-
-    found = await asyncio.to_thread(indexed)
-    some = [ChunkBody.model_validate(payload, extra="ignore") for payload in found[offset : offset + limit]]
-    return ChunkPage(document=document.name, title=document.title, total=len(found), chunks=some)
 
 
 @router.get(
@@ -132,7 +117,7 @@ async def list_chunks(
 )
 async def fetch_file(document_id: Text, service: ServiceOf, principal: Authenticated) -> FileResponse:
     """The file as it was uploaded."""
-    _, document = await _find(service, document_id, principal)
+    _, document = await find_document(service, document_id, principal)
     path = service.workspace.files.path(document.latest.content_hash)
     if not await asyncio.to_thread(path.is_file):
         raise NotFound(f"the file of {document.name!r} is not kept any more; upload it again")
@@ -148,27 +133,43 @@ async def fetch_file(document_id: Text, service: ServiceOf, principal: Authentic
 @router.post("/documents/{document_id}/reprocess", status_code=202)
 async def reprocess_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentBody:
     """Ingest a document again from its stored file, after a failure or an update; unchanged ones stay as they are."""
-    base, document = await _find(service, document_id, principal)
+    base, document = await find_document(service, document_id, principal)
     latest = document.latest
     if latest.state not in UNFINISHED:
         path = service.workspace.files.path(latest.content_hash)
         if not await asyncio.to_thread(path.is_file):
             raise NotFound(f"the file of {document.name!r} is not kept any more; upload it again")
         pipeline = service.workspace.pipeline
-        await asyncio.to_thread(accept, pipeline, base, document.name, latest.content_hash, latest.size_bytes)
+        what = (base, document.name, latest.content_hash, latest.size_bytes, latest.draft)
+        await asyncio.to_thread(accept, pipeline, *what)
         service.ingestor.wake()
-    _, document = await _find(service, document_id, principal)
-    return _body(service, document)
+    _, document = await find_document(service, document_id, principal)
+    return await asyncio.to_thread(body_of, service, document)
+
+
+@router.post("/documents/{document_id}/cancel", status_code=202)
+async def cancel_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> DocumentBody:
+    """End a document's ingestion; it becomes failed, and what was live before stays live."""
+    _, document = await find_document(service, document_id, principal)
+    if not await asyncio.to_thread(service.ingestor.cancel, document.id):
+        raise Conflict(f"{document.name!r} is not being ingested; there is nothing to cancel")
+    _, document = await find_document(service, document_id, principal)
+    return await asyncio.to_thread(body_of, service, document)
 
 
 @router.delete("/documents/{document_id}", status_code=204)
 async def delete_document(document_id: Text, service: ServiceOf, principal: Authenticated) -> None:
     """Delete a document with its passages and its stored file."""
-    base, document = await _find(service, document_id, principal)
+    base, document = await find_document(service, document_id, principal)
     await asyncio.to_thread(service.workspace.pipeline.delete, base, document.name)
 
 
-async def _find(service: Service, document_id: str, principal: Principal) -> tuple[KnowledgeBase, Document]:
+async def find_document(service: Service, document_id: str, principal: Principal) -> tuple[KnowledgeBase, Document]:
+    """A document with its knowledge base.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
     return await asyncio.to_thread(service.workspace.catalog.document_by_id, document_id, principal.tenant)
 
 
@@ -180,10 +181,27 @@ def _unless_gone(service: Service, kb: KnowledgeBase, name: str) -> Document | N
         return None
 
 
-def _body(service: Service, document: Document) -> DocumentBody:
-    latest = document.latest
+def storable(text: str) -> str:
+    """A query without the character that no name, tag or address holds, and that PostgreSQL refuses."""
+    return text.replace("\x00", "")
+
+
+def body_of(service: Service, document: Document) -> DocumentBody:
+    """A document as it goes over the wire; blocks."""
+    return bodies_of(service, [document])[0]
+
+
+def bodies_of(service: Service, documents: Sequence[Document]) -> list[DocumentBody]:
+    """The same of many."""
+    drafts = service.workspace.catalog.drafts([document.id for document in documents])
+    return [_body(service, document, drafts.get(document.id)) for document in documents]
+
+
+def _body(service: Service, document: Document, draft: Version | None) -> DocumentBody:
+    latest, said = document.latest, document.curation
+    live = document.live_version_id is not None
     working = latest.state in UNFINISHED and latest.state is not State.RECEIVED
-    progress = service.ingestor.progress_of(document.name) if working else None
+    progress = service.ingestor.progress_of(latest) if working else None
     return DocumentBody(
         id=document.id,
         document=document.name,
@@ -191,7 +209,7 @@ def _body(service: Service, document: Document) -> DocumentBody:
         state=latest.state,
         reason=latest.reason,
         warnings=list(latest.warnings),
-        live=document.live_version_id is not None,
+        live=live,
         format=latest.format,
         pages=latest.pages,
         chunks=latest.chunks,
@@ -199,8 +217,22 @@ def _body(service: Service, document: Document) -> DocumentBody:
         version=latest.id,
         generation=latest.generation,
         updated_at=latest.updated_at,
-        progress=ProgressBody(stage=progress.stage, done=progress.done, total=progress.total) if progress else None,
+        progress=_progress(progress),
+        enabled=said.enabled,
+        valid_from=said.valid_from,
+        valid_until=said.valid_until,
+        tags=list(said.tags),
+        source=said.source,
+        visible=live and said.shown(datetime.now(UTC)),
+        draft=draft.id if draft is not None else None,
+        parent=document.parent_id,
     )
+
+
+def _progress(progress: Progress | None) -> ProgressBody | None:
+    if progress is None:
+        return None
+    return ProgressBody(stage=progress.stage, done=progress.done, total=progress.total, stalled=progress.stalled)
 
 
 def _version(version: Version) -> VersionBody:
@@ -215,5 +247,6 @@ def _version(version: Version) -> VersionBody:
         chunks=version.chunks,
         bytes=version.size_bytes,
         live=version.live,
+        draft=version.draft,
         updated_at=version.updated_at,
     )

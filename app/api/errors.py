@@ -25,6 +25,7 @@ from ingest.errors import (
     NotFound,
     ParseError,
     SettingsError,
+    SourceError,
     VectorIndexError,
 )
 from serving.errors import EngineBusy, EngineError, EngineTimeout
@@ -41,6 +42,7 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (CatalogError, 400, "invalid_request", "invalid_request"),
     (TooLarge, 413, "too_large", "too_large"),
     (UsageError, 400, "invalid_request", "invalid_request"),
+    (SourceError, 400, "invalid_request", "source"),
     (SettingsError, 400, "invalid_request", "not_configured"),
     (Overdue, 504, "timeout", "deadline"),
     (EngineTimeout, 504, "timeout", "engine_timeout"),

@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import (
-    KbName,
+from app.api.document_models import (
     KnowledgeBaseBody,
     KnowledgeBaseList,
     LostDocument,
     NewKnowledgeBase,
     Verified,
 )
+from app.api.models import KbName
 from app.service import Service
 from ingest.records import Counts, KnowledgeBase
 
@@ -64,10 +64,16 @@ async def delete_knowledge_base(kb: KbName, service: ServiceOf, principal: Authe
 
 @router.post("/{kb}/verify")
 async def verify_knowledge_base(kb: KbName, service: ServiceOf, principal: Authenticated) -> Verified:
-    """Compare catalog and index both ways, remove orphan points, name documents that lost some."""
+    """Compare catalog and index both ways; orphan points go, documents that lost some are ingested again."""
     found = await find_kb(service, kb, principal)
     wrong = await asyncio.to_thread(service.workspace.pipeline.verify, found)
-    lost = [LostDocument(document=m.document, expected=m.expected, found=m.found) for m in wrong if m.document]
+    if any(mismatch.queued for mismatch in wrong):
+        service.ingestor.wake()
+    lost = [
+        LostDocument(document=m.document, expected=m.expected, found=m.found, queued=m.queued)
+        for m in wrong
+        if m.document
+    ]
     return Verified(kb=found.name, lost=lost, orphans_removed=sum(m.found for m in wrong if not m.document))
 
 

@@ -1,15 +1,17 @@
-"""What goes over the wire: requests and replies of /api. Those of /v1 are in openai_models.py."""
+"""What goes over the wire: requests and replies of /api. Those of /v1 are in openai_models.py,
+those about documents in document_models.py.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from app.conversations import MessageState, Status
 from app.rag.answer import Outcome
-from ingest.records import State
+from ingest.schema import Filters
 
 EngineName = Literal["endpoint", "packaged", "extractive"]
 StyleName = Literal["sentence", "short"]
@@ -37,6 +39,18 @@ Question = Annotated[Text, Field(min_length=1, max_length=100_000, examples=["Ho
 Moment = Annotated[datetime, PlainSerializer(_in_utc, return_type=str)]
 
 
+def _to_utc(moment: datetime) -> datetime:
+    """What has no zone is UTC."""
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("the moment is out of reach in UTC") from exc
+
+
+# A moment of a request: ISO 8601.
+GivenMoment = Annotated[datetime, AfterValidator(_to_utc)]
+
+
 class Request(BaseModel):
     """Base of requests: a field that does not exist is a mistake, and is said to be one."""
 
@@ -62,6 +76,17 @@ class ErrorBody(BaseModel):
 # Chat and conversations
 
 
+class FiltersBody(Request):
+    """Which documents are asked: those with any of the tags, and whose source address is this, or begins with it."""
+
+    tags: Annotated[list[Annotated[Text, Field(max_length=100)]], Field(max_length=50)] = []
+    source: Annotated[Text, Field(max_length=2000)] = ""
+
+    def as_filters(self) -> Filters:
+        """The same for retrieval."""
+        return Filters(tuple(self.tags), self.source)
+
+
 class ChatRequest(Request):
     """A customer's question; a conversation is begun when none is named."""
 
@@ -71,6 +96,7 @@ class ChatRequest(Request):
     engine: EngineName | None = None
     style: StyleName = "sentence"
     stream: bool = True
+    filters: FiltersBody = FiltersBody()
 
 
 class Citation(BaseModel):
@@ -170,143 +196,6 @@ class ConversationPage(BaseModel):
     total: int
 
 
-# Knowledge bases and documents
-
-
-class NewKnowledgeBase(Request):
-    """A knowledge base's name: letters, digits, spaces, dot, dash, underscore."""
-
-    name: KbName
-
-
-class KnowledgeBaseBody(BaseModel):
-    """A knowledge base with its documents counted."""
-
-    name: str
-    documents: int
-    ready: int
-    failed: int
-    in_progress: int
-    chunks: int
-    embedding_model: str
-    created_at: Moment
-
-
-class KnowledgeBaseList(BaseModel):
-    """All knowledge bases, by name."""
-
-    knowledge_bases: list[KnowledgeBaseBody]
-
-
-class ProgressBody(BaseModel):
-    """How far a document has come within a stage."""
-
-    stage: str
-    done: int
-    total: int
-
-
-class DocumentBody(BaseModel):
-    """A document and its newest version; ``live`` when customers are answered from it (from this or an older version)."""
-
-    id: str
-    document: str
-    title: str
-    state: State
-    reason: str
-    warnings: list[str]
-    live: bool
-    format: str
-    pages: int | None
-    chunks: int
-    bytes: int
-    version: str
-    generation: int
-    updated_at: Moment
-    progress: ProgressBody | None
-
-
-class DocumentPage(BaseModel):
-    """Some documents of a knowledge base, by name."""
-
-    kb: str
-    documents: list[DocumentBody]
-    total: int
-
-
-class UploadedDocument(DocumentBody):
-    """``unchanged``: the same bytes were live already, there is nothing to do."""
-
-    unchanged: bool
-
-
-class Uploaded(BaseModel):
-    """What was received; it is safe on disk now."""
-
-    kb: str
-    documents: list[UploadedDocument]
-
-
-class VersionBody(BaseModel):
-    """One version of a document."""
-
-    version: str
-    generation: int
-    state: State
-    reason: str
-    warnings: list[str]
-    format: str
-    pages: int | None
-    chunks: int
-    bytes: int
-    live: bool
-    updated_at: Moment
-
-
-class DocumentWithVersions(DocumentBody):
-    """A document with all its versions, oldest first."""
-
-    kb: str
-    versions: list[VersionBody]
-
-
-class ChunkBody(BaseModel):
-    """A passage as it is indexed."""
-
-    ordinal: int
-    text: str
-    heading_path: list[str]
-    pages: list[int]
-    sheet: str | None
-    language: str
-    tokens: int
-
-
-class ChunkPage(BaseModel):
-    """Some passages of a document's live version, in order."""
-
-    document: str
-    title: str
-    total: int
-    chunks: list[ChunkBody]
-
-
-class LostDocument(BaseModel):
-    """A document whose passages are not all in the index."""
-
-    document: str
-    expected: int
-    found: int
-
-
-class Verified(BaseModel):
-    """What comparing catalog and index found."""
-
-    kb: str
-    lost: list[LostDocument]
-    orphans_removed: int
-
-
 # System
 
 
@@ -334,10 +223,11 @@ class Limits(BaseModel):
 
 
 class IngestionState(BaseModel):
-    """What ingestion does now."""
+    """What ingestion does now; ``stalled`` are documents that were begun and not heard of for a minute."""
 
     queued: int
     running: list[str]
+    stalled: list[str]
 
 
 class SystemBody(Readiness):
@@ -355,3 +245,8 @@ class Alive(BaseModel):
     """The process runs."""
 
     status: Literal["ok"] = "ok"
+
+
+def example(model: type[BaseModel], **values: Any) -> dict[str, Any]:
+    """A checked example for the OpenAPI document: it must fit the model that it shows."""
+    return model.model_validate(values).model_dump(mode="json")

@@ -38,7 +38,7 @@ from app.rag.answer import Answer, Ask, Citation, Outcome, Retracted, Sentence
 from app.service import Service
 from ingest.errors import NotFound
 from ingest.records import KnowledgeBase
-from ingest.schema import Principal
+from ingest.schema import EVERYTHING, Principal
 from serving.engines import EXTRACTIVE
 from serving.prompts import Message
 
@@ -128,7 +128,8 @@ async def _asked(service: Service, body: CompletionRequest, principal: Principal
     spoken = [Message(m.role, m.text) for m in body.messages[:-1] if m.role in ("user", "assistant") and m.text.strip()]
     counted = [m.content for m in spoken] + [question]
     tokens = sum(await asyncio.to_thread(service.workspace.embedder.count_tokens, counted))
-    ask = Ask(question, kb, tuple(spoken), principal, engine)
+    filters = body.filters.as_filters() if body.filters else EVERYTHING
+    ask = Ask(question, kb, tuple(spoken), principal, engine, filters=filters)
     return Asked(ask, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), body.model, tokens)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.api.examples import COMPLETION_REQUEST
-from app.api.models import Citation, FallBody, KbName, Text
+from app.api.models import Citation, FallBody, FiltersBody, KbName, Text
 from app.rag.answer import Outcome
 
 MOST_MESSAGES = 200
@@ -65,6 +65,7 @@ class CompletionRequest(Lenient):
     functions: list[Any] | None = None
     logprobs: bool | None = None
     response_format: dict[str, Any] | None = None
+    filters: FiltersBody | None = None
 
     @model_validator(mode="after")
     def _only_what_we_do(self) -> CompletionRequest:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from app.api.models import KbName, Question, Request
+from app.api.models import FiltersBody, KbName, Question, Request
 
 
 class RetrieveRequest(Request):
@@ -15,6 +15,7 @@ class RetrieveRequest(Request):
     question: Question
     kb: KbName | None = None
     limit: Annotated[int, Field(ge=1, le=50)] = 10
+    filters: FiltersBody = FiltersBody()
 
 
 class LegHit(BaseModel):

@@ -32,7 +32,8 @@ async def retrieve(body: RetrieveRequest, request: Request, service: ServiceOf, 
     """Each leg's hits and scores, the fused order, the verdict and the milliseconds of each stage."""
     service.check_question(body.question)
     kb = await find_kb(service, body.kb, principal)
-    prepared = await unless_gone(request, service.chain.prepare.ainvoke(Ask(body.question, kb, principal=principal)))
+    ask = Ask(body.question, kb, principal=principal, filters=body.filters.as_filters())
+    prepared = await unless_gone(request, service.chain.prepare.ainvoke(ask))
     return _body(kb.name, body, prepared)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
@@ -12,8 +13,10 @@ from app.api.dependencies import ServiceOf
 from app.api.models import Alive, ComponentBody, IngestionState, Limits, Readiness, SystemBody
 from app.metrics import CONTENT_TYPE
 from app.service import Service
+from ingest.reconcile import SILENCE
 
 router = APIRouter(tags=["system"])
+_MOST_NAMED = 50
 
 
 @router.get("/health")
@@ -57,10 +60,16 @@ async def system(service: ServiceOf, principal: Authenticated) -> SystemBody:
         ingestion=IngestionState(
             queued=await asyncio.to_thread(service.workspace.catalog.count_waiting),
             running=service.ingestor.running,
+            stalled=await asyncio.to_thread(_stalled, service),
         ),
         embedding_model=service.workspace.embedder.name,
         vector_engine=service.workspace.index.engine,
     )
+
+
+def _stalled(service: Service) -> list[str]:
+    silent = service.workspace.catalog.silent(datetime.now(UTC) - SILENCE)
+    return sorted({version.document for version in silent})[:_MOST_NAMED]
 
 
 def _readiness(service: Service) -> Readiness:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.common import JsonOption, KbOption, err, out, print_json, reported
+from app.commands.common import JsonOption, KbOption, SourceOption, TagOption, err, out, print_json, reported
 
 
 class EngineName(StrEnum):
@@ -32,13 +32,18 @@ def ask(
     kb: KbOption = None,
     engine: Annotated[EngineName | None, typer.Option(help="Pin a rung; it fails instead of falling.")] = None,
     style: Annotated[StyleName, typer.Option(help="`short` gives the bare answer, for scoring.")] = StyleName.SENTENCE,
+    tag: TagOption = None,
+    source: SourceOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Ask a question; prints the answer with its sources. A refusal is an answer, too (exit code 0)."""
     from app.commands.desk import open_desk
+    from ingest.schema import Filters
 
     with open_desk() as desk, err.status("Looking it up…"):
-        answer = desk.ask(question, kb, engine.value if engine else None, style.value)
+        answer = desk.ask(
+            question, kb, engine.value if engine else None, style.value, Filters(tuple(tag or ()), source)
+        )
     if as_json:
         print_json(answer)
         return

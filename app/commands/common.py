@@ -25,6 +25,12 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 KbOption = Annotated[str | None, typer.Option("--kb", help="Knowledge base; FRONTDESK_KB or `default` when not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else there.")]
 
+DocumentArgument = Annotated[str, typer.Argument(help="Document name as `documents list` shows it.")]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="Documents with this tag only; given again, with any of them.")
+]
+SourceOption = Annotated[str, typer.Option(help="Documents from this address only, or from one that begins with it.")]
+
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout."""

@@ -7,29 +7,43 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.commands.common import JsonOption, KbOption, err, out, print_json, progress_bar, reported
+from app.commands import curate
+from app.commands.common import (
+    DocumentArgument,
+    JsonOption,
+    KbOption,
+    SourceOption,
+    TagOption,
+    err,
+    out,
+    print_json,
+    progress_bar,
+    reported,
+)
 from ingest.records import Document, State, Version
 
-app = typer.Typer(no_args_is_help=True, help="List, show, delete, reprocess and verify documents.")
-DocumentArgument = Annotated[str, typer.Argument(help="Document name as `documents list` shows it.")]
+app = typer.Typer(no_args_is_help=True, help="List, show, curate, edit, delete, reprocess and verify documents.")
+curate.add_to(app)
 
 
 @app.command("list")
 @reported
-def list_(kb: KbOption = None, as_json: JsonOption = False) -> None:
+def list_(kb: KbOption = None, tag: TagOption = None, source: SourceOption = "", as_json: JsonOption = False) -> None:
     """List the documents of a knowledge base with their state."""
     from app.workspace import open_workspace
+    from ingest.schema import Filters
 
     with open_workspace(own=False) as workspace:
         name = kb or workspace.settings.app.kb
-        documents = workspace.catalog.documents(workspace.catalog.knowledge_base(name))
+        base = workspace.catalog.knowledge_base(name)
+        documents = workspace.catalog.documents(base, filters=Filters(tuple(tag or ()), source))
     if as_json:
         print_json({"kb": name, "documents": [_as_json(document) for document in documents]})
         return
     table = Table("document", "state", "live", "pages", "chunks", "reason", box=None)
     for document in documents:
         latest = document.latest
-        live = "yes" if document.live_version_id else "no"
+        live = "no" if not document.live_version_id else "yes" if document.curation.enabled else "disabled"
         cells = (document.name, latest.state, live, str(latest.pages or "-"), str(latest.chunks), latest.reason)
         table.add_row(*cells)
     out.print(table if documents else f"Knowledge base {name!r} has no documents.")
@@ -41,10 +55,12 @@ def show(
     document: DocumentArgument,
     kb: KbOption = None,
     chunks: Annotated[bool, typer.Option("--chunks", help="Print the chunks of the live version.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Print those of the draft instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a document: its versions and, with --chunks, what is indexed."""
+    """Show a document: its versions, what is said of it and, with --chunks, what is indexed."""
     from app.commands.desk import open_desk
+    from app.curation import said_json
     from app.workspace import open_workspace
 
     with open_workspace(own=False) as workspace:
@@ -53,16 +69,19 @@ def show(
         found = workspace.catalog.document(base, document)
         versions = workspace.catalog.versions(found)
     indexed: list[dict[str, Any]] = []
-    if chunks:
+    if chunks or draft:
         with open_desk() as desk:
-            indexed = desk.chunks(name, document)
+            indexed = desk.chunks(name, document, draft=draft)
     if as_json:
-        shown = {"versions": [_version_json(v) for v in versions], **({"chunks": indexed} if chunks else {})}
+        shown = {"versions": [_version_json(v) for v in versions], **({"chunks": indexed} if chunks or draft else {})}
         print_json({**_as_json(found), **shown})
         return
     out.print(f"[bold]{found.name}[/]  {found.title}")
+    for name, value in said_json(found.curation).items():
+        if value not in (None, "", [], True):
+            out.print(f"  {name}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
     for version in versions:
-        state = f"{version.state}{' (live)' if version.live else ''}"
+        state = f"{version.state}{' (live)' if version.live else ' (draft)' if version.draft else ''}"
         detail = version.reason or f"{version.chunks} chunks, {version.size_bytes} bytes"
         out.print(f"  {version.id[:8]} generation {version.generation}: {state}, {detail}", markup=False)
         for warning in version.warnings:
@@ -70,22 +89,28 @@ def show(
     for payload in indexed:
         place = " > ".join(payload["heading_path"])
         pages = f" p. {payload['pages']}" if payload["pages"] else ""
-        out.print(f"\n#{payload['ordinal']}{pages} {place} ({payload['tokens']} tokens)", markup=False, style="dim")
+        about = f"{payload['tokens']} tokens, {payload['id']}{', edited' if payload.get('edited') else ''}"
+        out.print(f"\n#{payload['ordinal']}{pages} {place} ({about})", markup=False, style="dim")
         out.print(payload["text"], markup=False)
 
 
 @app.command("delete")
 @reported
 def delete(document: DocumentArgument, kb: KbOption = None, as_json: JsonOption = False) -> None:
-    """Delete a document; no point of it stays."""
+    """Delete a document with what was found inside its file; no point of it stays. Says what went."""
     from app.commands.desk import open_desk
 
     with open_desk() as desk:
-        desk.delete(kb, document)
+        gone = desk.delete(kb, document)
     if as_json:
-        print_json({"kb": kb or desk.default_kb, "deleted": document})
+        print_json({"kb": kb or desk.default_kb, "deleted": document, "gone": gone})
     else:
-        out.print(f"Deleted {document!r}.", markup=False)
+        for each in gone:
+            versions = f"{each['versions']} version{'s' if each['versions'] > 1 else ''}"
+            out.print(
+                f"Deleted {each['document']!r}: {each['passages']} passages, {versions}, {each['bytes']} bytes.",
+                markup=False,
+            )
 
 
 @app.command("reprocess")
@@ -119,34 +144,43 @@ def reprocess(
 @app.command("verify")
 @reported
 def verify(kb: KbOption = None, as_json: JsonOption = False) -> None:
-    """Compare catalog and index both ways, remove orphan points, name documents that lost some."""
+    """Compare catalog and index both ways and repair: orphan points go, documents that lost some are ingested again."""
     from app.commands.desk import open_desk
 
     with open_desk() as desk:
         wrong = desk.verify(kb)
-    lost = [{"document": m.document, "expected": m.expected, "found": m.found} for m in wrong if m.document]
+    lost = [
+        {"document": m.document, "expected": m.expected, "found": m.found, "queued": m.queued}
+        for m in wrong
+        if m.document
+    ]
     orphans = sum(m.found for m in wrong if not m.document)
     if as_json:
         print_json({"kb": kb or desk.default_kb, "lost": lost, "orphans_removed": orphans})
     elif not wrong:
         out.print("Catalog and index agree.")
     else:
-        err.print(f"Removed {orphans} points that no live document owns.")
-        for m in lost:
-            err.print(
-                f"  {m['document']}: {m['found']} of {m['expected']} chunks; run `documents reprocess`", markup=False
-            )
+        if orphans:
+            err.print(f"Removed {orphans} points that no live document owns.")
+        for m in wrong:
+            if m.document:
+                again = "it is ingested again" if m.queued else "mended, or upload its file again"
+                err.print(f"  {m.document}: {m.found} of {m.expected} chunks; {again}", markup=False)
+    # Something was not as it should have been: scripts hear of it, although it is mended.
     if lost:
         raise typer.Exit(1)
 
 
 def _as_json(document: Document) -> dict[str, Any]:
+    from app.curation import said_json
+
     latest = document.latest
     return {
         "document": document.name,
         "title": document.title,
         "live": document.live_version_id is not None,
         **_version_json(latest),
+        **said_json(document.curation),
     }
 
 
@@ -161,4 +195,5 @@ def _version_json(version: Version) -> dict[str, Any]:
         "pages": version.pages,
         "chunks": version.chunks,
         "bytes": version.size_bytes,
+        "draft": version.draft,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from app.commands.common import JsonOption, KbOption, err, out, print_json, prog
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders are read with all below them.")],
     kb: KbOption = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Do not let them go live before they are published.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ingest files and folders; an unknown knowledge base is created.
@@ -33,7 +35,7 @@ def ingest(
     started = time.perf_counter()
     with open_desk() as desk, progress_bar("starting") as report:
         name = kb or desk.default_kb
-        results = desk.ingest(kb, found.uploads, report)
+        results = desk.ingest(kb, [replace(upload, draft=draft) for upload in found.uploads], report)
     seconds = time.perf_counter() - started
     failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
     ready = [r for r in results if r.state is State.READY]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from app.commands.desk import Synced, SyncRequest
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
-from ingest.errors import FrontdeskError, NotFound
+from ingest.errors import FrontdeskError, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import UNFINISHED, State
+from ingest.schema import EVERYTHING, Filters
 from serving.prompts import Style
 
 CONNECT_S = 3.0
@@ -50,10 +53,13 @@ class RemoteDesk:
     ) -> None:
         self._http.close()
 
-    def ask(self, question: str, kb: str | None, engine: str | None, style: Style) -> dict[str, Any]:
+    def ask(
+        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+    ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
         body = {"question": question, "kb": kb or self.default_kb, "engine": engine, "style": style, "stream": False}
-        answer: dict[str, Any] = self._call("POST", "/api/chat", json=body)
+        asked = {"tags": list(filters.tags), "source": filters.source}
+        answer: dict[str, Any] = self._call("POST", "/api/chat", json={**body, "filters": asked})
         # A command's question is no customer's conversation.
         self._call("DELETE", f"/api/conversations/{answer.pop('conversation_id')}")
         del answer["message_id"]
@@ -79,11 +85,14 @@ class RemoteDesk:
             with ExitStack() as stack:
                 try:
                     files = [("files", (u.name, stack.enter_context(u.path.open("rb")))) for u in uploads]
+                    fields = {"draft": "true"} if any(u.draft for u in uploads) else {}
                 except OSError as exc:
                     raise UsageError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
                 try:
                     url = f"/api/knowledge-bases/{_path(kb)}/documents"
-                    documents: list[dict[str, Any]] = self._call("POST", url, files=files, headers=headers)["documents"]
+                    documents: list[dict[str, Any]] = self._call(
+                        "POST", url, files=files, data=fields, headers=headers
+                    )["documents"]
                 except ServerAway:
                     # With the same key: if the first one arrived, nothing is done twice.
                     if not left:
@@ -93,20 +102,72 @@ class RemoteDesk:
                     return documents
         raise AssertionError("unreachable")
 
-    def chunks(self, kb: str | None, document: str) -> list[dict[str, Any]]:
-        """The indexed passages of the live version, in order."""
+    def chunks(self, kb: str | None, document: str, *, draft: bool = False) -> list[dict[str, Any]]:
+        """The indexed passages of the live version, or of the draft, in order."""
         found: list[dict[str, Any]] = []
-        identity = self._document(kb or self.default_kb, document)["id"]
+        known = self._document(kb or self.default_kb, document)
+        if draft and known["draft"] is None:
+            return []
         while True:
-            params = {"limit": PAGE, "offset": len(found)}
-            page = self._call("GET", f"/api/documents/{identity}/chunks", params=params)
+            params = {"limit": PAGE, "offset": len(found), **({"version": known["draft"]} if draft else {})}
+            page = self._call("GET", f"/api/documents/{known['id']}/chunks", params=params)
             found += page["chunks"]
             if len(found) >= page["total"] or not page["chunks"]:
                 return found
 
-    def delete(self, kb: str | None, document: str) -> None:
-        """Delete a document."""
-        self._call("DELETE", f"/api/documents/{self._document(kb or self.default_kb, document)['id']}")
+    def delete(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Delete a document; what went with it."""
+        url = self._url_of(kb, document)
+        gone: list[dict[str, Any]] = self._call("GET", f"{url}/deletion")["documents"]
+        self._call("DELETE", url)
+        return gone
+
+    def say(self, kb: str | None, document: str, what: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what is said of a document; what is said now."""
+        change = {name: v.isoformat() if isinstance(v, datetime) else v for name, v in what.items()}
+        said = self._call("PATCH", self._url_of(kb, document), json=change)
+        return {name: said[name] for name in ("enabled", "valid_from", "valid_until", "tags", "source")}
+
+    def publish(self, kb: str | None, document: str) -> None:
+        """Make a document's draft its live version."""
+        name = kb or self.default_kb
+        published = self._call("POST", f"{self._url_of(kb, document)}/publish")
+        self._finished(name, {published["id"]: published}, lambda *_: None)
+
+    def discard(self, kb: str | None, document: str) -> None:
+        """Forget a document's draft."""
+        self._call("DELETE", f"{self._url_of(kb, document)}/draft")
+
+    def edits(self, kb: str | None, document: str) -> list[dict[str, Any]]:
+        """Persons' wordings of a document's passages."""
+        kept = ("id", "state", "original", "text", "edited_by", "chunk_id")
+        return [
+            {
+                **{key: edit[key] for key in kept},
+                "suggestions": [
+                    {"likeness": s["likeness"], "text_hash": s["chunk"]["text_hash"], "text": s["chunk"]["text"]}
+                    for s in edit["suggestions"]
+                ],
+            }
+            for edit in self._call("GET", f"{self._url_of(kb, document)}/edits")["edits"]
+        ]
+
+    def edit(self, kb: str | None, document: str, passage: str, text: str) -> str:
+        """Put a wording in a passage's place; the edit's id."""
+        url = f"{self._url_of(kb, document)}/chunks/{_path(passage)}"
+        return str(self._call("PUT", url, json={"text": text})["edit"]["id"])
+
+    def apply_edit(self, kb: str | None, document: str, edit: str, passage: str) -> None:
+        """Put a wording in the place of another passage."""
+        url = f"{self._url_of(kb, document)}/edits/{_path(edit)}/apply"
+        self._call("POST", url, json={"text_hash": passage})
+
+    def undo_edit(self, kb: str | None, document: str, edit: str) -> None:
+        """Forget a wording."""
+        self._call("DELETE", f"{self._url_of(kb, document)}/edits/{_path(edit)}")
+
+    def _url_of(self, kb: str | None, document: str) -> str:
+        return f"/api/documents/{self._document(kb or self.default_kb, document)['id']}"
 
     def reprocess(self, kb: str | None, documents: Sequence[str] | None, report: Progress) -> list[Ingested]:
         """Ingest documents again, all when none is named."""
@@ -125,13 +186,46 @@ class RemoteDesk:
     def verify(self, kb: str | None) -> list[Mismatch]:
         """Compare catalog and index."""
         found = self._call("POST", f"/api/knowledge-bases/{_path(kb or self.default_kb)}/verify")
-        lost = [Mismatch(entry["document"], entry["expected"], entry["found"]) for entry in found["lost"]]
+        lost = [Mismatch(e["document"], e["expected"], e["found"], e["queued"]) for e in found["lost"]]
         orphans = found["orphans_removed"]
         return [*lost, *([Mismatch("", 0, orphans)] if orphans else [])]
 
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with everything in it."""
         self._call("DELETE", f"/api/knowledge-bases/{_path(name)}")
+
+    def sync(self, kb: str | None, asked: SyncRequest, report: Progress) -> Synced:
+        """Bring a knowledge base in step with a source, and its new documents to their end."""
+        name = kb or self.default_kb
+        try:
+            self._call("GET", f"/api/knowledge-bases/{_path(name)}")
+        except NotFound:
+            self._call("POST", "/api/knowledge-bases", json={"name": name})
+        base = f"/api/knowledge-bases/{_path(name)}/sources"
+        told = {"address": asked.address, "prefix": asked.prefix, "every_s": asked.every_s}
+        source = self._call("POST", base, json={key: value for key, value in told.items() if value is not None})
+        url = f"{base}/{source['id']}"
+        source = self._call("POST", f"{url}/sync", json={"allow_empty": asked.allow_empty})
+        while source["state"] != "idle":
+            report(asked.address, source["state"], 0, 0)
+            time.sleep(POLL_S)
+            source = self._call("GET", url)
+        if source["problem"]:
+            raise SourceError(source["problem"])
+        outcome: dict[str, Any] = source["outcome"]
+        documents: dict[str, str] = outcome.pop("documents")
+        if not outcome["left_off"]:
+            del outcome["left_off"]
+        waiting = {d["id"]: d for d in self._documents(name) if d["document"] in documents}
+        return Synced(name, outcome, documents, self._finished(name, waiting, report))
+
+    def remove_source(self, kb: str | None, address: str, documents: bool) -> None:
+        """Stop keeping in step with a source; with its documents deleted, where asked for."""
+        base = f"/api/knowledge-bases/{_path(kb or self.default_kb)}/sources"
+        found = next((s for s in self._call("GET", base)["sources"] if s["address"] == address), None)
+        if found is None:
+            raise NotFound(f"{address} is no source of this knowledge base (frontdesk sync list shows them)")
+        self._call("DELETE", f"{base}/{found['id']}", params={"documents": documents})
 
     def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
         """Wait until every document has come to its end."""
@@ -186,11 +280,14 @@ class RemoteDesk:
 
 def _error(reply: httpx.Response) -> FrontdeskError:
     try:
-        message = str(reply.json()["error"]["message"])
+        error = reply.json()["error"]
+        message, code = str(error["message"]), error["code"]
     except (ValueError, KeyError, TypeError):
-        message = f"the server replied with HTTP {reply.status_code}"
+        message, code = f"the server replied with HTTP {reply.status_code}", ""
     if reply.status_code == 404:
         return NotFound(message)
+    if code == "source":
+        return SourceError(message)
     return UsageError(message) if reply.status_code in (400, 422) else FrontdeskError(message)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from ingest.records import KnowledgeBase
-from ingest.schema import PUBLIC, Principal
+from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from serving.passages import Passage
 from serving.prompts import Message, Style
 
@@ -36,6 +36,7 @@ class Ask:
     principal: Principal = PUBLIC
     engine: str | None = None
     style: Style = "sentence"
+    filters: Filters = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

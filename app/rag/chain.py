@@ -117,6 +117,8 @@ class AnswerChain:
             return
         if engine == ENDPOINT:
             raise SettingsError("FRONTDESK_ENDPOINT_URL: no endpoint is set, so the engine `endpoint` cannot be asked")
+        if engine == PACKAGED:
+            raise SettingsError("FRONTDESK_PACKAGED: it is off, so the engine `packaged` cannot be asked")
         raise UsageError(f"no engine {engine!r}: use {ENDPOINT}, {PACKAGED} or {EXTRACTIVE}")
 
     # prepare
@@ -132,7 +134,9 @@ class AnswerChain:
 
     async def _retrieve(self, prepared: Prepared) -> Prepared:
         ask = prepared.ask
-        found = await asyncio.to_thread(self._search.search, ask.knowledge_base, prepared.standalone, ask.principal)
+        found = await asyncio.to_thread(
+            self._search.search, ask.knowledge_base, prepared.standalone, ask.principal, ask.filters
+        )
         timings = {**prepared.timings_ms, **found.timings_ms}
         return replace(prepared, retrieved=found, passages=found.passages(self._top_k), timings_ms=timings)
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -19,7 +20,7 @@ from ingest.embed import Embedder, Vectors
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
 from ingest.records import KnowledgeBase
-from ingest.schema import PUBLIC, Principal
+from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from ingest.sparse import SparseEncoder
 from serving.passages import Passage
 
@@ -27,10 +28,12 @@ LEG_LIMIT = 50
 
 
 class LiveVersions(Protocol):
-    """What retrieval asks the catalog: which of these (version, generation) pairs are live."""
+    """What retrieval asks the catalog: which of these (version, generation) pairs may answer at a moment."""
 
-    def live_among(self, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-        """The live ones."""
+    def live_among(
+        self, pairs: Iterable[tuple[str, int]], filters: Filters = EVERYTHING, at: datetime | None = None
+    ) -> set[tuple[str, int]]:
+        """Those that are live, enabled, within their time, and among what is asked for."""
         ...
 
 
@@ -61,8 +64,12 @@ class HybridSearch:
         self._embedder = embedder
         self._sparse = sparse
 
-    def search(self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC) -> Retrieved:
+    def search(
+        self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
+    ) -> Retrieved:
         """Passages for a standalone question, best first; only live versions that the principal may see."""
+        # One moment for all legs and the catalog: a document must not end between two of them.
+        now = datetime.now(UTC)
         language = detect_language(question)
         # A leg whose model does not know the language would vote at random.
         knows = self._embedder.knows(language)
@@ -76,14 +83,24 @@ class HybridSearch:
                 vectors[wording] = dense
             embedded = time.perf_counter()
             sparse = self._sparse.encode_query(wording)
-            legs = self._index.search(kb.id, dense=dense, sparse=sparse, principal=principal, limit=LEG_LIMIT)
-            found.append(self._live(legs))
+            legs = self._index.search(
+                kb.id,
+                dense=dense,
+                sparse=sparse,
+                principal=principal,
+                limit=LEG_LIMIT,
+                filters=filters,
+                at=now.timestamp(),
+            )
+            found.append(self._live(legs, filters, now))
             timings["embed"] += 1e3 * (embedded - clock)
             timings["search"] += 1e3 * (time.perf_counter() - embedded)
         return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings, vectors)
 
-    def _live(self, legs: LegHits) -> LegHits:
-        live = self._catalog.live_among({writing_of(hit.payload) for hit in (*legs.dense, *legs.sparse)})
+    def _live(self, legs: LegHits, filters: Filters, now: datetime) -> LegHits:
+        # The catalog is the truth: what the points say may be a moment older.
+        writings = {writing_of(hit.payload) for hit in (*legs.dense, *legs.sparse)}
+        live = self._catalog.live_among(writings, filters, now)
 
         def keep(hits: Sequence[Hit]) -> list[Hit]:
             return [hit for hit in hits if writing_of(hit.payload) in live]
@@ -99,16 +116,17 @@ class FrontdeskRetriever(BaseRetriever):
     search: HybridSearch
     knowledge_base: KnowledgeBase
     principal: Principal = PUBLIC
+    filters: Filters = EVERYTHING
     limit: int = 5
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        found = self.search.search(self.knowledge_base, query, self.principal)
+        found = self.search.search(self.knowledge_base, query, self.principal, self.filters)
         return [_document(passage) for passage in found.passages(self.limit)]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
     ) -> list[Document]:
-        found = await asyncio.to_thread(self.search.search, self.knowledge_base, query, self.principal)
+        found = await asyncio.to_thread(self.search.search, self.knowledge_base, query, self.principal, self.filters)
         return [_document(passage) for passage in found.passages(self.limit)]
 
 

@@ -2,31 +2,40 @@
 
 A point is a chunk: id, dense vector (may be absent), sparse vector, payload. Payload fields that queries filter on:
 
-    kb, tenant, acl[], version, generation, live (1 or 0: Edge 0.9 never matches a boolean), language
+    kb, tenant, acl[], version, generation, live (1 or 0: Edge 0.9 never matches a boolean), language, flags[],
+    enabled (1 or 0), tags[], source, valid_from, valid_until (seconds since 1970; see ingest.records.Curation)
+
+What a point does not carry hides it from nobody: points are written before anything is said of their document.
 """
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ingest.embed import Vectors
-from ingest.schema import Principal
+from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 DENSE = "dense"
 SPARSE = "sparse"
-KEYWORD_FIELDS = ("tenant", "acl", "version", "document", "language", "text_hash")
-INTEGER_FIELDS = ("generation", "live")
+KEYWORD_FIELDS = ("tenant", "acl", "version", "document", "language", "text_hash", "tags", "source", "flags")
+INTEGER_FIELDS = ("generation", "live", "enabled", "valid_from", "valid_until")
 _NAMESPACE = uuid.UUID("6f0d5f2e-3c1b-5a47-9d0e-1f7a6c2b8e90")
 
 
 def chunk_id(version: str, ordinal: int) -> str:
     """Id of a chunk: UUIDv5 of its version and its place in it."""
     return str(uuid.uuid5(_NAMESPACE, f"{version}:{ordinal}"))
+
+
+def embed_hash(text: str) -> str:
+    """What a vector was made of: a hash of the indexed text, exactly as the model read it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,10 @@ class VectorIndex(Protocol):
         """Let queries see the points of one writing of a version."""
         ...
 
+    def set_payload(self, knowledge_base: str, document: str, values: Mapping[str, Any]) -> None:
+        """Write fields onto all points of a document, hidden ones included; its other fields stay."""
+        ...
+
     def delete(self, knowledge_base: str, version: str, generation: int) -> None:
         """Remove the points of one writing of a version."""
         ...
@@ -99,16 +112,46 @@ class VectorIndex(Protocol):
         sparse: SparseVector | None,
         principal: Principal,
         limit: int,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
     ) -> LegHits:
-        """Both legs in one round trip, live points that the principal may see; ``limit`` hits a leg."""
+        """Both legs in one round trip, live points that the principal may see; ``limit`` hits a leg.
+
+        Points of documents that are disabled, out of their time, or not asked for are left out before the limit.
+
+        at: seconds since 1970; now, when not given.
+        """
         ...
 
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version, in no particular order, score 0."""
         ...
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
-        """Number of points of each (version, generation), hidden ones included."""
+    def payloads(
+        self,
+        knowledge_base: str,
+        fields: Collection[str] | None = None,
+        *,
+        document: str | None = None,
+        flag: str | None = None,
+        live: bool = False,
+    ) -> Iterator[Hit]:
+        """Some payload fields (all, when none are named) of many points, in no particular order, score 0.
+
+        document, flag: only points of this document, with this flag.
+        live:           only points that queries may see.
+        """
+        ...
+
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation).
+
+        live: only those that queries may see; else hidden ones are included.
+        """
+        ...
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, shape (size,), by what they were made of (``embed_hash``)."""
         ...
 
     def optimize(self, knowledge_base: str) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import time
+from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from ingest.embed import Vectors
 from ingest.errors import DataFolderBusy, IndexUnavailable
 from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
-from ingest.schema import Principal
+from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 _SCROLL_PAGE = 512
@@ -61,18 +64,27 @@ class EdgeIndex:
         path = self._folder / knowledge_base
         with _translated(knowledge_base):
             if (path / "edge_config.json").exists():
-                return edge.EdgeShard.load(str(path))
+                shard = edge.EdgeShard.load(str(path))
+                self._index_fields(shard)
+                return shard
             if not create:
                 return None
             # A folder without its configuration is a creation that was cut off: nothing was accepted into it.
             shutil.rmtree(path, ignore_errors=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             shard = edge.EdgeShard.create(str(path), self._config())
-            for name in KEYWORD_FIELDS:
-                shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
-            for name in INTEGER_FIELDS:
-                shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Integer))
+            self._index_fields(shard)
             return shard
+
+    @staticmethod
+    def _index_fields(shard: edge.EdgeShard) -> None:
+        """Index the fields that queries filter on; a shard of an earlier frontdesk lacks some."""
+        there = set(shard.info().payload_schema)
+        kinds = dict.fromkeys(KEYWORD_FIELDS, edge.PayloadSchemaType.Keyword)
+        kinds |= dict.fromkeys(INTEGER_FIELDS, edge.PayloadSchemaType.Integer)
+        for name, kind in kinds.items():
+            if name not in there:
+                shard.update(edge.UpdateOperation.create_field_index(name, kind))
 
     def _config(self) -> edge.EdgeConfig:
         return edge.EdgeConfig(
@@ -107,6 +119,13 @@ class EdgeIndex:
             if shard is not None:
                 shard.update(edge.UpdateOperation.set_payload_by_filter(_writing(version, generation), {"live": 1}))
 
+    def set_payload(self, knowledge_base: str, document: str, values: Mapping[str, Any]) -> None:
+        """Write fields onto all points of a document."""
+        with self._shard(knowledge_base) as shard:
+            if shard is not None:
+                of_document = edge.Filter(must=[_equals("document", document)])
+                shard.update(edge.UpdateOperation.set_payload_by_filter(of_document, dict(values)))
+
     def delete(self, knowledge_base: str, version: str, generation: int) -> None:
         """Remove the points of one writing of a version."""
         with self._shard(knowledge_base) as shard:
@@ -129,9 +148,11 @@ class EdgeIndex:
         sparse: SparseVector | None,
         principal: Principal,
         limit: int,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
     ) -> LegHits:
         """Both legs as one planned batch."""
-        visible = _visible(principal)
+        visible = _visible(principal, filters, time() if at is None else at)
         queries: list[edge.Query] = []
         if dense is not None:
             queries.append(edge.Query.Nearest(dense.tolist(), using=DENSE))
@@ -146,34 +167,67 @@ class EdgeIndex:
 
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version."""
-        wanted, offset = _writing(version, generation), None
+        for record in self._scroll(knowledge_base, _writing(version, generation)):
+            yield Hit(str(record.id), 0.0, record.payload or {})
+
+    def payloads(
+        self,
+        knowledge_base: str,
+        fields: Collection[str] | None = None,
+        *,
+        document: str | None = None,
+        flag: str | None = None,
+        live: bool = False,
+    ) -> Iterator[Hit]:
+        """Some payload fields of many points."""
+        asked = {"document": document, "flags": flag, "live": 1 if live else None}
+        wanted = edge.Filter(must=[_equals(key, value) for key, value in asked.items() if value is not None])
+        for record in self._scroll(knowledge_base, wanted, fields):
+            yield Hit(str(record.id), 0.0, record.payload or {})
+
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
+        """Number of points of each (version, generation)."""
+        return Counter(
+            writing_of(hit.payload) for hit in self.payloads(knowledge_base, ("version", "generation"), live=live)
+        )
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, by what they were made of."""
+        found: dict[str, Vectors] = {}
+        for record in self._scroll(knowledge_base, _writing(version, generation), ("embed_hash",), vectors=True):
+            dense = record.vector.get(DENSE) if isinstance(record.vector, dict) else None
+            made_of = (record.payload or {}).get("embed_hash")
+            if made_of and dense is not None:
+                found[made_of] = np.asarray(dense, dtype=np.float32)
+        return found
+
+    def _scroll(
+        self,
+        knowledge_base: str,
+        wanted: edge.Filter,
+        fields: Collection[str] | None = None,
+        *,
+        vectors: bool = False,
+    ) -> Iterator[edge.Record]:
+        """Page through points; the shard is free between two pages."""
+        offset = None
         while True:
             with self._shard(knowledge_base) as shard:
                 if shard is None:
                     return
                 page, offset = shard.scroll(
-                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, filter=wanted, with_payload=True)
+                    edge.ScrollRequest(
+                        offset=offset,
+                        # Pages of a few small fields may be longer.
+                        limit=_SCROLL_PAGE if fields is None or vectors else _SCROLL_PAGE * 8,
+                        filter=wanted,
+                        with_payload=True if fields is None else edge.PayloadSelector.Include(list(fields)),
+                        with_vector=[DENSE] if vectors else None,
+                    )
                 )
-            for record in page:
-                yield Hit(str(record.id), 0.0, record.payload or {})
+            yield from page
             if offset is None:
                 return
-
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
-        """Number of points of each (version, generation)."""
-        found: Counter[tuple[str, int]] = Counter()
-        offset = None
-        while True:
-            with self._shard(knowledge_base) as shard:
-                if shard is None:
-                    return found
-                fields = edge.PayloadSelector.Include(["version", "generation"])
-                page, offset = shard.scroll(
-                    edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE * 8, with_payload=fields)
-                )
-            found.update(writing_of(record.payload or {}) for record in page)
-            if offset is None:
-                return found
 
     def optimize(self, knowledge_base: str) -> None:
         """Build the HNSW graph and merge segments."""
@@ -211,14 +265,22 @@ def _writing(version: str | None, generation: int | None) -> edge.Filter:
     return edge.Filter(must=[_equals("version", version or ""), _equals("generation", generation or 0)])
 
 
-def _visible(principal: Principal) -> edge.Filter:
-    return edge.Filter(
-        must=[
-            _equals("live", 1),
-            _equals("tenant", principal.tenant),
-            edge.FieldCondition("acl", match=edge.MatchAny(sorted(principal.groups))),
-        ]
-    )
+def _visible(principal: Principal, filters: Filters, at: float) -> edge.Filter:
+    must = [
+        _equals("live", 1),
+        _equals("tenant", principal.tenant),
+        edge.FieldCondition("acl", match=edge.MatchAny(sorted(principal.groups))),
+    ]
+    if filters.tags:
+        must.append(edge.FieldCondition("tags", match=edge.MatchAny(list(filters.tags))))
+    if filters.source:
+        must.append(edge.FieldCondition("source", match=edge.MatchPrefix(filters.source)))
+    hidden = [
+        _equals("enabled", 0),
+        edge.FieldCondition("valid_from", range=edge.RangeFloat(gt=at)),
+        edge.FieldCondition("valid_until", range=edge.RangeFloat(lte=at)),
+    ]
+    return edge.Filter(must=[*must], must_not=[*hidden])
 
 
 @contextmanager

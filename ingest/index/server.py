@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import time
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ingest.embed import Vectors
 from ingest.errors import IndexUnavailable
 from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
-from ingest.schema import Principal
+from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 if TYPE_CHECKING:
@@ -87,6 +90,13 @@ class ServerIndex:
             wanted = _writing(knowledge_base, version, generation)
             self._client.set_payload(self._collection, {"live": 1}, points=wanted, wait=True)
 
+    def set_payload(self, knowledge_base: str, document: str, values: Mapping[str, Any]) -> None:
+        """Write fields onto all points of a document."""
+        self._ensure()
+        with _translated():
+            wanted = _points_of(knowledge_base, document=document)
+            self._client.set_payload(self._collection, dict(values), points=wanted, wait=True)
+
     def delete(self, knowledge_base: str, version: str, generation: int) -> None:
         """Remove the points of one writing of a version."""
         self._delete(_writing(knowledge_base, version, generation))
@@ -110,12 +120,14 @@ class ServerIndex:
         sparse: SparseVector | None,
         principal: Principal,
         limit: int,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
     ) -> LegHits:
         """Both legs in one batch request."""
         from qdrant_client import models
 
         self._ensure()
-        visible = _visible(knowledge_base, principal)
+        visible = _visible(knowledge_base, principal, filters, time() if at is None else at)
         requests = []
         if dense is not None:
             requests.append(
@@ -143,36 +155,58 @@ class ServerIndex:
 
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version."""
-        self._ensure()
-        wanted = _writing(knowledge_base, version, generation)
-        offset = None
-        while True:
-            with _translated():
-                page, offset = self._client.scroll(
-                    self._collection, scroll_filter=wanted, limit=_PAGE, offset=offset, with_payload=True
-                )
-            for record in page:
-                yield Hit(str(record.id), 0.0, record.payload or {})
-            if offset is None:
-                return
+        for record in self._scroll(_writing(knowledge_base, version, generation)):
+            yield Hit(str(record.id), 0.0, record.payload or {})
 
-    def writings(self, knowledge_base: str) -> Counter[tuple[str, int]]:
+    def payloads(
+        self,
+        knowledge_base: str,
+        fields: Collection[str] | None = None,
+        *,
+        document: str | None = None,
+        flag: str | None = None,
+        live: bool = False,
+    ) -> Iterator[Hit]:
+        """Some payload fields of many points."""
+        wanted = _points_of(knowledge_base, document=document, flags=flag, live=1 if live else None)
+        for record in self._scroll(wanted, fields):
+            yield Hit(str(record.id), 0.0, record.payload or {})
+
+    def writings(self, knowledge_base: str, *, live: bool = False) -> Counter[tuple[str, int]]:
         """Number of points of each (version, generation)."""
+        return Counter(
+            writing_of(hit.payload) for hit in self.payloads(knowledge_base, ("version", "generation"), live=live)
+        )
+
+    def vectors(self, knowledge_base: str, version: str, generation: int) -> dict[str, Vectors]:
+        """Dense vectors of one writing of a version, by what they were made of."""
+        found: dict[str, Vectors] = {}
+        for record in self._scroll(_writing(knowledge_base, version, generation), ("embed_hash",), vectors=True):
+            made_of = (record.payload or {}).get("embed_hash")
+            dense = record.vector.get(DENSE) if isinstance(record.vector, dict) else None
+            if made_of and dense is not None:
+                found[made_of] = np.asarray(dense, dtype=np.float32)
+        return found
+
+    def _scroll(
+        self, wanted: models.Filter, fields: Collection[str] | None = None, *, vectors: bool = False
+    ) -> Iterator[models.Record]:
+        """Page through points; pages of a few small fields are longer."""
         self._ensure()
-        found: Counter[tuple[str, int]] = Counter()
         offset = None
         while True:
             with _translated():
                 page, offset = self._client.scroll(
                     self._collection,
-                    scroll_filter=_writing(knowledge_base, None, None),
-                    limit=_PAGE * 8,
+                    scroll_filter=wanted,
+                    limit=_PAGE if fields is None or vectors else _PAGE * 8,
                     offset=offset,
-                    with_payload=["version", "generation"],
+                    with_payload=True if fields is None else list(fields),
+                    with_vectors=[DENSE] if vectors else False,
                 )
-            found.update(writing_of(record.payload or {}) for record in page)
+            yield from page
             if offset is None:
-                return found
+                return
 
     def optimize(self, knowledge_base: str) -> None:
         """Nothing to do: a server optimizes by itself."""
@@ -214,25 +248,37 @@ def _equals(key: str, value: str | int) -> models.FieldCondition:
 
 
 def _writing(knowledge_base: str, version: str | None, generation: int | None) -> models.Filter:
+    if version is None or generation is None:
+        return _points_of(knowledge_base)
+    return _points_of(knowledge_base, version=version, generation=generation)
+
+
+def _points_of(knowledge_base: str, **fields: str | int | None) -> models.Filter:
     from qdrant_client import models
 
-    must: list[models.Condition] = [_equals("kb", knowledge_base)]
-    if version is not None and generation is not None:
-        must += [_equals("version", version), _equals("generation", generation)]
-    return models.Filter(must=must)
+    wanted = {"kb": knowledge_base, **fields}
+    return models.Filter(must=[_equals(key, value) for key, value in wanted.items() if value is not None])
 
 
-def _visible(knowledge_base: str, principal: Principal) -> models.Filter:
+def _visible(knowledge_base: str, principal: Principal, filters: Filters, at: float) -> models.Filter:
     from qdrant_client import models
 
-    return models.Filter(
-        must=[
-            _equals("kb", knowledge_base),
-            _equals("live", 1),
-            _equals("tenant", principal.tenant),
-            models.FieldCondition(key="acl", match=models.MatchAny(any=sorted(principal.groups))),
-        ]
-    )
+    must: list[models.Condition] = [
+        _equals("kb", knowledge_base),
+        _equals("live", 1),
+        _equals("tenant", principal.tenant),
+        models.FieldCondition(key="acl", match=models.MatchAny(any=sorted(principal.groups))),
+    ]
+    if filters.tags:
+        must.append(models.FieldCondition(key="tags", match=models.MatchAny(any=list(filters.tags))))
+    if filters.source:
+        must.append(models.FieldCondition(key="source", match=models.MatchPrefix(prefix=filters.source)))
+    hidden: list[models.Condition] = [
+        _equals("enabled", 0),
+        models.FieldCondition(key="valid_from", range=models.Range(gt=at)),
+        models.FieldCondition(key="valid_until", range=models.Range(lte=at)),
+    ]
+    return models.Filter(must=must, must_not=hidden)
 
 
 @contextmanager

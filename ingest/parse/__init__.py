@@ -1,4 +1,4 @@
-"""File -> ParsedDocument: one parser a format, chosen by name, checked against the content.
+"""File -> ParsedDocument: one parser a format; the content decides which, the name is only a hint.
 
     from ingest.parse import parse
     document = parse(Path("handbook.pdf"))
@@ -10,43 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.errors import DamagedFile, NoText, ParseError, UnsupportedFormat
 from ingest.parse import sniff
+from ingest.parse.archive import LIMITS, ArchiveLimits, check_zip
+from ingest.parse.formats import SUPPORTED_SUFFIXES, suffix_of
 from ingest.schema import ElementKind, ParsedDocument
 
-__all__ = ["PARSER_VERSION", "SUPPORTED_SUFFIXES", "parse"]
+__all__ = ["PARSER_VERSION", "SUPPORTED_SUFFIXES", "ArchiveLimits", "PageProgress", "is_readable", "parse"]
 
 # Part of the pipeline fingerprint: raise it when the same bytes give other elements.
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 
-_FORMATS = {
-    ".md": "md",
-    ".markdown": "md",
-    ".mdx": "md",
-    ".txt": "txt",
-    ".text": "txt",
-    ".html": "html",
-    ".htm": "html",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".docx": "docx",
-    ".pptx": "pptx",
-    ".xlsx": "xlsx",
-    ".pdf": "pdf",
-}
-SUPPORTED_SUFFIXES = frozenset(_FORMATS)
-
-# Advice for what people upload most among what we do not read.
-_ADVICE = {
-    ".doc": "open it and save it as .docx",
-    ".ppt": "open it and save it as .pptx",
-    ".xls": "open it and save it as .xlsx",
-    ".rtf": "open it and save it as .docx",
-    ".odt": "open it and save it as .docx",
-}
 _PROGRAM_TITLE = re.compile(
     r"^(?:microsoft (?:word|powerpoint|excel)\b.*|.*\.(?:docx?|pptx?|xlsx?|pdf|indd|qxd|exe|tmp|rtf|odt))$", re.I
 )
@@ -56,78 +33,158 @@ _NO_TITLE = re.compile(
     re.I,
 )
 _LONGEST_TITLE = 300
+_PACKAGES = frozenset(("docx", "pptx", "xlsx", "odt", "ods", "odp", "epub"))
+
+# (pages or parts done, all of them), called while a long file is read.
+PageProgress = Callable[[int, int], None]
 
 
-def parse(path: Path, *, name: str | None = None) -> ParsedDocument:
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What parse was called with, for the parsers that need more than the file."""
+
+    path: Path
+    name: str
+    scratch: Path | None
+    depth: int
+    progress: PageProgress | None
+    limits: ArchiveLimits
+
+
+def parse(
+    path: Path,
+    *,
+    name: str | None = None,
+    scratch: Path | None = None,
+    depth: int = 0,
+    progress: PageProgress | None = None,
+    limits: ArchiveLimits = LIMITS,
+) -> ParsedDocument:
     """Read a file into elements in reading order.
 
-    ``name`` is the user's file name where ``path`` is only a copy; its suffix names the format. Raises
-    UnsupportedFormat, DamagedFile, PasswordProtected or NoText, each with one line for a person.
+    ``name`` is the user's file name where ``path`` is only a copy. Raises UnsupportedFormat, DamagedFile,
+    PasswordProtected, LimitExceeded or NoText, each with one line for a person.
+
+    scratch:  an empty folder of the caller's for files found inside this one; None: they are named in a warning only.
+    depth:    how many files this one was found inside of, one within the other.
+    progress: called by page where the format has pages.
+    limits:   what containers may unpack to.
     """
     name = name or path.name
-    suffix = Path(name).suffix.lower()
-    if suffix not in _FORMATS:
-        advice = f"; {_ADVICE[suffix]}" if suffix in _ADVICE else ""
-        supported = " ".join(sorted(SUPPORTED_SUFFIXES))
-        raise UnsupportedFormat(f"{name}: this kind of file is not read{advice}. Supported: {supported}")
     if path.stat().st_size == 0:
         raise NoText(f"{name}: the file is empty.")
+    file_format = "document"
     try:
-        document = _parser(_FORMATS[suffix], suffix)(path, name)
+        file_format = sniff.detect(path, name, limits)
+        if file_format in _PACKAGES:
+            check_zip(path, name, limits)
+        document = _read(file_format, _Call(path, name, scratch, depth, progress, limits))
     except (ParseError, OSError, MemoryError):
         raise
     except Exception as exc:  # a damaged file makes its library raise anything: KeyError, AttributeError, ...
         raise DamagedFile(
-            f"{name}: the file cannot be read as {_FORMATS[suffix]} ({type(exc).__name__}); open it and save it again."
+            f"{name}: the file cannot be read as {file_format} ({type(exc).__name__}); open it and save it again."
         ) from exc
-    if not document.elements:
-        raise NoText(f"{name}: there is no text in the file.")
-    return replace(document, title=_title(document))
+    if not document.elements and not document.attachments:
+        raise NoText(f"{name}: there is no text in the file.{''.join(f' {line}' for line in document.warnings)}")
+    mismatch = sniff.mismatch(name, file_format)
+    warnings = (mismatch, *document.warnings) if mismatch else document.warnings
+    return replace(document, title=_title(document), warnings=warnings)
 
 
-def _parser(file_format: str, suffix: str) -> Callable[[Path, str], ParsedDocument]:
-    """The parser of a format, imported when needed."""
+def is_readable(path: Path) -> bool:
+    """Whether a file of a folder is worth an upload: its suffix is one of ours, or it has none and its content tells."""
+    suffix = suffix_of(path.name)
+    if suffix:
+        return suffix in SUPPORTED_SUFFIXES
+    try:
+        return bool(sniff.detect(path, path.name))
+    except UnsupportedFormat:
+        return False
+    except (ParseError, OSError):
+        return True  # It is one of ours, or cannot be opened: what is wrong with it should be said.
+
+
+def _read(file_format: str, call: _Call) -> ParsedDocument:
+    """Hand the file to the parser of its format, imported when needed."""
+    path, name = call.path, call.name
     if file_format == "txt":
         from ingest.parse.text import parse_text
 
-        return parse_text
+        return parse_text(path, name)
     if file_format == "csv":
         from ingest.parse.text import parse_csv
 
-        return parse_csv
+        return parse_csv(path, name)
     if file_format == "md":
         from ingest.parse.markdown import parse_markdown
 
-        return parse_markdown
+        return parse_markdown(path, name)
     if file_format == "html":
         from ingest.parse.html import parse_html
 
-        return parse_html
+        return parse_html(path, name)
     if file_format == "pdf":
-        return _parse_pdf
-    return lambda path, name: _parse_office(path, name, suffix)
+        from ingest.parse.pdf import parse_pdf
+
+        return parse_pdf(path, name, call.progress)
+    if file_format == "rtf":
+        from ingest.parse.rtf import parse_rtf
+
+        return parse_rtf(path, name)
+    if file_format == "epub":
+        from ingest.parse.epub import parse_epub
+
+        return parse_epub(path, name)
+    if file_format == "json":
+        from ingest.parse.json_records import parse_json
+
+        return parse_json(path, name)
+    if file_format == "image":
+        from ingest.parse.images import parse_image
+
+        return parse_image(path, name, call.progress)
+    if file_format in ("eml", "msg", "zip"):
+        return _read_container(file_format, call)
+    return _read_office(file_format, call)
 
 
-def _parse_pdf(path: Path, name: str) -> ParsedDocument:
-    from ingest.parse.pdf import parse_pdf
+def _read_container(file_format: str, call: _Call) -> ParsedDocument:
+    """Files that may hold others."""
+    if file_format == "eml":
+        from ingest.parse.mail import parse_eml
 
-    sniff.check_pdf(path, name)
-    return parse_pdf(path, name)
+        return parse_eml(call.path, call.name, call.scratch, call.depth, call.limits)
+    if file_format == "msg":
+        from ingest.parse.msg import parse_msg
+
+        return parse_msg(call.path, call.name, call.scratch, call.depth, call.limits)
+    from ingest.parse.unzip import parse_zip
+
+    return parse_zip(call.path, call.name, call.scratch, call.depth, call.limits)
 
 
-def _parse_office(path: Path, name: str, suffix: str) -> ParsedDocument:
-    sniff.check_office(path, name, suffix)
-    if suffix == ".docx":
+def _read_office(file_format: str, call: _Call) -> ParsedDocument:
+    path, name = call.path, call.name
+    if file_format == "docx":
         from ingest.parse.word import parse_docx
 
         return parse_docx(path, name)
-    if suffix == ".pptx":
+    if file_format == "pptx":
         from ingest.parse.slides import parse_pptx
 
         return parse_pptx(path, name)
-    from ingest.parse.sheets import parse_xlsx
+    if file_format == "xlsx":
+        from ingest.parse.sheets import parse_xlsx
 
-    return parse_xlsx(path, name)
+        return parse_xlsx(path, name)
+    if file_format in ("doc", "xls", "ppt"):
+        from ingest.parse.legacy import parse_legacy
+
+        return parse_legacy(path, name, file_format, call.limits)
+    from ingest.parse import odf
+
+    return {"odt": odf.parse_odt, "ods": odf.parse_ods, "odp": odf.parse_odp}[file_format](path, name)
 
 
 def _title(document: ParsedDocument) -> str:

@@ -6,6 +6,7 @@ import codecs
 import re
 
 from ingest.errors import DamagedFile
+from ingest.parse import charsets
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -15,19 +16,27 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BINARY = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"\x7fELF")
-# East Asian encodings with the lead bytes of their most used characters and of their punctuation.
-_EAST_ASIAN = (
-    ("gb18030", "gb2312", range(0xA1, 0xD8)),
-    ("big5", "big5", range(0xA1, 0xC7)),
-    ("shift_jis", "shift_jis", range(0x81, 0x98)),
-    ("euc_kr", "euc_kr", range(0xA1, 0xC9)),
-)
-_WESTERN = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "iso8859_15", "koi8_r", "mac_roman"]
+# Encodings that are ASCII to look at and change their meaning with a mark of their own.
+_SHIFTED = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"\x1b(", "iso2022_jp_2"), (b"~{", "hz"))
+# What files claim, and the superset that is really written under that name (as browsers read it).
+_WRITTEN_AS = {
+    "gb2312": "gb18030", "gbk": "gb18030", "gb_2312-80": "gb18030", "x-gbk": "gb18030", "cp936": "gb18030",
+    "big5": "cp950", "x-x-big5": "cp950", "cn-big5": "cp950", "shift_jis": "cp932", "x-sjis": "cp932", "sjis": "cp932",
+    "shift-jis": "cp932", "euc-kr": "cp949", "ks_c_5601-1987": "cp949", "ksc5601": "cp949", "iso-8859-1": "cp1252",
+    "latin1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "iso-8859-9": "cp1254",
+    "iso-8859-8-i": "cp1255", "unicode": "utf-16", "unicode-1-1-utf-7": "utf-7", "x-unknown": "utf-8",
+}  # fmt: skip
+# Declared like this, nearly any bytes decode, so the claim proves nothing.
+_PROVES_NOTHING = re.compile(r"cp125\d|cp8\d\d|iso-?8859|windows-125\d|koi8|mac|ascii|latin", re.I)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SAMPLE = 64 * 1024
-# Of real text in the right encoding well over 90 % are everyday characters; of mojibake under 70 %.
-_PLAUSIBLE = 0.85
 _MOST_BAD_BYTES = 0.001
+_FEW_BAD_BYTES = 3
+# Each bad byte costs a new attempt at the rest of its line.
+_MOST_IN_LINE = 200
+_FEW_LETTERS = 6
+# Two bytes of GB18030 may be one letter of UTF-8; in a text of some length that never lasts.
+_SHORT = 200
 
 
 def decode(data: bytes, name: str, declared: str | None = None) -> str:
@@ -40,32 +49,123 @@ def decode(data: bytes, name: str, declared: str | None = None) -> str:
     text = _decode(data, declared)
     if text is None or _is_binary(text):
         raise DamagedFile(f"{name}: the file is not readable as text; save it again as UTF-8.")
-    text = _CONTROL.sub("", text.replace("\x0c", "\n").replace("\ufffd", "").removeprefix("\ufeff"))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # U+FFFD can only come from the file here: somebody before us lost the character.
+    text = _CONTROL.sub("", text.replace("\x0c", "\n").replace("\ufffd", "").replace("\ufeff", ""))
+    return text.replace("\x1b", "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_sample(head: bytes) -> str | None:
+    """The beginning of a file as rough text, good enough to look for markup in; None where it is no text at all."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return head[: len(head) - len(head) % 4].decode("utf-32", errors="ignore")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head[: len(head) - len(head) % 2].decode("utf-16", errors="ignore")
+    if b"\x00" in head and (text := _utf16_without_bom(head[: len(head) - len(head) % 2])) is not None:
+        return text
+    if _has_many_zeros(head):
+        return None
+    rough = head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+    return None if _is_binary(rough) else rough
 
 
 def _decode(data: bytes, declared: str | None) -> str | None:
     for bom, encoding in _BOMS:
         if data.startswith(bom):
-            return _strictly(data, encoding) or _strictly(data[: len(data) - len(data) % 2], encoding)
+            whole = data[: len(data) - len(data) % 2] if encoding == "utf-16" else data
+            text = _strictly(whole, encoding)
+            return _nearly_utf8(data) if text is None and encoding == "utf-8-sig" else text
     if (text := _utf16_without_bom(data)) is not None:
         return text
-    if b"\x00" in data:
+    if _has_many_zeros(data):
         return None
+    # A program that pads its fields leaves zero bytes in a text.
+    data = data.replace(b"\x00", b"")
+    if (text := _shifted(data)) is not None:
+        return text
+    claimed = _WRITTEN_AS.get(declared.lower().strip(), declared.strip()) if declared else ""
+    believed = claimed if claimed and not _PROVES_NOTHING.search(claimed) else ""
     # UTF-8 refuses nearly everything else, so it is believed before what a page claims about itself.
-    for claimed in ("utf-8", declared):
-        if claimed and (text := _strictly(data, claimed)) is not None:
+    if (text := _strictly(data, "utf-8")) is not None:
+        return text if text.isascii() else _unless_short(data, text, believed)
+    for text in (_strictly(data, believed) if believed else None, _nearly_utf8(data)):
+        if text is not None:
             return text
-    return _east_asian(data) or _nearly_utf8(data) or _western(data)
+    if believed and (text := _nearly(data, believed)) is not None:
+        return text
+    if (text := charsets.east_asian(data, _nearly)) is not None:
+        # Two marked letters in a row may pair up with their neighbours into a word.
+        few = sum(c > "\u2e7f" and c.isalpha() for c in text) < _FEW_LETTERS < len(text) / 20
+        return (charsets.latin(data, _strictly) if few else None) or text
+    if claimed and (text := _strictly(data, claimed)) is not None:
+        return text
+    for detect in (charsets.marks_alone, charsets.other_script, charsets.latin):
+        if (text := detect(data, _strictly)) is not None:
+            return text
+    return None
+
+
+def _unless_short(data: bytes, text: str, claimed: str) -> str:
+    """The UTF-8 text, unless it is a few letters of no language that are common words in what is claimed or in Chinese."""
+    if len(data) > _SHORT or max(text) > "\u07ff":
+        return text
+    other = _strictly(data, claimed) if claimed else charsets.east_asian(data, _strictly)
+    return other if other and sum(c in charsets.COMMON for c in other) > 0 else text
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:
-    # GB2312 and GBK are what pages claim; GB18030 is the superset that browsers use for both.
-    encoding = "gb18030" if encoding.lower() in ("gb2312", "gbk", "gb_2312-80", "x-gbk") else encoding
     try:
         return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return None
+
+
+def _nearly(data: bytes, encoding: str) -> str | None:
+    """Decoded, with at most a stray byte in a thousand dropped: one bad byte must not make a page unreadable."""
+    if (text := _strictly(data, encoding)) is not None:
+        return text
+    # By lines: in none of these encodings is a line end a part of a character.
+    lines, bad, most = [], 0, max(min(_FEW_BAD_BYTES, len(data) // 40), _MOST_BAD_BYTES * len(data))
+    for line in data.split(b"\n"):
+        if (text := _strictly(line, encoding)) is None:
+            text, lost = _mended(line, encoding)
+            bad += lost
+            if text is None or bad > most:
+                return None
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def _mended(line: bytes, encoding: str) -> tuple[str | None, int]:
+    """A line without its bad characters, and how many there were; no text where there are too many."""
+    parts: list[str] = []
+    position = 0
+    for bad in range(_MOST_IN_LINE):
+        try:
+            return "".join([*parts, line[position:].decode(encoding)]), bad
+        except UnicodeDecodeError as exc:
+            parts.append(line[position : position + exc.start].decode(encoding, errors="ignore"))
+            position += exc.start
+        except (UnicodeError, LookupError):
+            break
+        # A lost half of a character would pair all that follow wrongly: go on where it reads better.
+        position += max((1, 2), key=lambda skip: _common(line[position + skip : position + skip + 80], encoding))
+    return None, _MOST_IN_LINE
+
+
+def _common(data: bytes, encoding: str) -> int:
+    return sum(c in charsets.COMMON for c in data.decode(encoding, errors="ignore"))
+
+
+def _has_many_zeros(data: bytes) -> bool:
+    return data.count(0) > max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data))
+
+
+def _shifted(data: bytes) -> str | None:
+    if data.isascii():
+        for mark, encoding in _SHIFTED:
+            if mark in data and (text := _strictly(data, encoding)) is not None and not text.isascii():
+                return text
+    return None
 
 
 def _utf16_without_bom(data: bytes) -> str | None:
@@ -81,55 +181,57 @@ def _usual_share(text: str) -> float:
     sample = text[:_SAMPLE]
     usual = sum(
         "\t" <= c < "\u0250"
+        or "\u0370" <= c <= "\u05ff"
         or "\u2010" <= c <= "\u2027"
         or "\u3000" <= c <= "\u30ff"
         or "\u4e00" <= c <= "\u9fff"
+        or "\uac00" <= c <= "\ud7a3"
         or "\uff00" <= c <= "\uff65"
         for c in sample
     )
     return usual / max(len(sample), 1)
 
 
-def _east_asian(data: bytes) -> str | None:
-    best, text = _PLAUSIBLE, None
-    for encoding, charset, usual in _EAST_ASIAN:
-        candidate = _strictly(data, encoding)
-        if candidate is None:
-            continue
-        foreign = [c for c in candidate[:_SAMPLE] if c > "\x7f"]
-        score = sum(_lead_byte(c, charset) in usual for c in foreign) / max(len(foreign), 1)
-        # Accented Western letters pair up into rare Chinese characters now and then, hardly ever into words.
-        if score > best and _has_runs(candidate):
-            best, text = score, candidate
-    return text
-
-
-def _lead_byte(character: str, charset: str) -> int:
-    try:
-        return character.encode(charset)[0]
-    except UnicodeEncodeError:
-        return -1
-
-
-def _has_runs(text: str) -> bool:
-    return re.search(r"[\u3000-\u9fff\uac00-\ud7af\uff00-\uffef]{2}", text) is not None
-
-
 def _nearly_utf8(data: bytes) -> str | None:
-    # A file cut off in the middle of a character, or with one stray byte, is still UTF-8.
-    text = data.decode("utf-8", errors="ignore")
-    lost = len(data) - len(text.encode())
-    return text if lost <= max(3, _MOST_BAD_BYTES * len(data)) and not text.isascii() else None
+    """UTF-8 with a few bad bytes: cut off in the middle of a character, or lines of another file pasted in."""
+    lines, bad, most = [], 0, max(_FEW_BAD_BYTES, _MOST_BAD_BYTES * len(data))
+    for line in data.split(b"\n"):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError:
+            text, lost = _mended_utf8(line)
+            lines.append(text)
+            bad += lost
+            if bad > most:
+                return None
+    text = "\n".join(lines)
+    sequences = sum(c > "\x7f" for c in text)
+    is_cut_off = bad <= _FEW_BAD_BYTES and _strictly(data[:-bad], "utf-8") is not None
+    return text if sequences >= 3 * bad or (sequences and is_cut_off) else None
 
 
-def _western(data: bytes) -> str | None:
-    from charset_normalizer import from_bytes
+def _mended_utf8(line: bytes) -> tuple[str, int]:
+    parts: list[str] = []
+    position, bad = 0, 0
+    while position < len(line) and bad < _MOST_IN_LINE:
+        try:
+            parts.append(line[position:].decode())
+            break
+        except UnicodeDecodeError as exc:
+            parts.append(line[position : position + exc.start].decode())
+            parts.append(_stray(line, position + exc.start, position + exc.end))
+            bad += exc.end - exc.start
+            position += exc.end
+    # What is left of a line given up is not counted as read.
+    return "".join(parts), bad if bad < _MOST_IN_LINE else len(line)
 
-    best = from_bytes(data[:_SAMPLE], cp_isolation=_WESTERN).best()
-    for encoding in (best.encoding if best else None, "cp1252"):
-        if encoding and (text := _strictly(data, encoding)) is not None:
-            return text
-    return None
+
+def _stray(data: bytes, start: int, end: int) -> str:
+    # A lone quotation mark or letter of Windows between ASCII; anything else is a piece of a lost character.
+    around = data[max(start - 1, 0) : start] + data[end : end + 1]
+    if end - start == 1 and around.isascii() and len(around) == 2 and data[start] not in (0xFE, 0xFF):
+        return data[start:end].decode("cp1252", errors="ignore")
+    return ""
 
 
 def _is_binary(text: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ingest.parse.blocks import Blocks
@@ -41,14 +42,14 @@ def load_unstructured() -> None:
     """
     os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
     os.environ.setdefault("SCARF_NO_ANALYTICS", "true")
-    _import_thinc_without_torch()
-    import spacy
-    from unstructured.nlp import tokenize
+    with without_models():
+        import spacy
+        from unstructured.nlp import tokenize
 
-    if getattr(tokenize._get_nlp, "frontdesk", False):
-        return
-    pipeline = spacy.blank("xx")
-    pipeline.add_pipe("sentencizer")
+        if getattr(tokenize._get_nlp, "frontdesk", False):
+            return
+        pipeline = spacy.blank("xx")
+        pipeline.add_pipe("sentencizer")
     # The limit guards the memory of taggers; this pipeline has none, and a long paragraph is no error.
     pipeline.max_length = 1_000_000_000
 
@@ -59,16 +60,21 @@ def load_unstructured() -> None:
     tokenize._get_nlp = blank_pipeline
 
 
-def _import_thinc_without_torch() -> None:
-    # spaCy's thinc imports torch when it finds it: seconds and hundreds of MB that a tokenizer never uses.
-    # A None in sys.modules makes that one optional import fail cleanly.
-    if "thinc" in sys.modules or "torch" in sys.modules:
-        return
-    sys.modules["torch"] = None  # type: ignore[assignment]  # documented: None blocks an import
+@contextmanager
+def without_models() -> Iterator[None]:
+    """Let libraries be imported as if torch and transformers were not installed.
+
+    spaCy's thinc imports torch when it finds it, and presidio's plug-in, which every spaCy pipeline looks for, imports
+    transformers: 8 s and hundreds of MB that a tokenizer never uses. What is loaded already stays as it is.
+    """
+    absent = [name for name in ("torch", "transformers") if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # documented: None blocks an import
     try:
-        import thinc.compat  # noqa: F401  # imported for its effect
+        yield
     finally:
-        del sys.modules["torch"]
+        for name in absent:
+            del sys.modules[name]
 
 
 class MarkedReader:

@@ -1,50 +1,63 @@
-"""PDF files with a text layer.
+"""PDF files.
 
-pypdf opens the file first (is it encrypted, what is its title, what does its outline say); pdfium reads the text with
-its places and sizes, page by page; where lines are drawn, pdfplumber puts them together to tables.
+pdfium opens the file and reads text with its places and sizes, page by page; where lines are drawn, pdfplumber puts
+them together to tables; pages without usable text are read by OCR. Pages pass in windows, so that memory holds the
+letters and places of a window and the text of the rest, however long the document is.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from typing import Any
 
-from ingest.errors import DamagedFile, NoText, PasswordProtected
+from ingest.errors import DamagedFile, LimitExceeded, NoText, ParseError, PasswordProtected
+from ingest.limits import LIMITS
 from ingest.parse.blocks import Blocks
-from ingest.parse.pdf_layout import Paragraph, paragraphs, to_lines
-from ingest.parse.pdf_page import Page, Run, read_page
-from ingest.parse.pdf_structure import Structure, read_structure
+from ingest.parse.ocr_pages import OcrPages, numbers
+from ingest.parse.pdf_aligned import with_aligned_tables
+from ingest.parse.pdf_frame import Frame
+from ingest.parse.pdf_headings import Headings, join_over_pages
+from ingest.parse.pdf_images import render
+from ingest.parse.pdf_layout import Paragraph, paragraphs
+from ingest.parse.pdf_page import Page, read_page
+from ingest.parse.pdf_running import RunningLines
+from ingest.parse.pdf_structure import read_structure
 from ingest.parse.pdf_tables import find_tables
-from ingest.schema import ParsedDocument, Table
+from ingest.parse.pdf_words import Words
+from ingest.schema import ParsedDocument
 
-_MARGIN = 0.13
-_MARGIN_LINES = 4
-_PAGE_NUMBER = re.compile(r"[\divxlc]+", re.I)
-_LONGEST_HEADING = 160
-_LONGEST_BOLD_HEADING = 90
-_MOST_PAGES_NAMED = 20
+_WINDOW = 64
 _PASSWORD_ERROR = 4
+_SECURITY_ERROR = 5
+
+# (pages done, pages)
+Progress = Callable[[int, int], None]
 
 
-def parse_pdf(path: Path, name: str) -> ParsedDocument:
-    """A PDF file; raises PasswordProtected, DamagedFile, or NoText for a scan."""
-    structure = read_structure(path)
-    if structure.needs_password:
-        raise PasswordProtected(f"{name}: the PDF needs a password; save a copy without one.")
-    with _opened(path, name) as pages:
-        read, warnings = _read_pages(pages, name)
-    if not any(page.runs for page in read) or all(page.is_picture or not page.runs for page in read):
-        raise NoText(f"{name}: the PDF has no text layer, it is a scan; run OCR on it first.")
-    _drop_repeated(read)
-    pages_of_paragraphs = [paragraphs(page.runs) for page in read]
+def parse_pdf(
+    path: Path, name: str, progress: Progress | None = None, most_pages: int = LIMITS.pages
+) -> ParsedDocument:
+    """A PDF file, with or without a text layer.
+
+    progress: called after each page with (pages done, pages).
+
+    Raises PasswordProtected, DamagedFile, LimitExceeded for more than ``most_pages``, or NoText where neither a text
+    layer nor OCR has found a word.
+    """
+    with _opened(path, name) as document:
+        total = len(document)
+        if total > most_pages:
+            raise LimitExceeded(f"{name}: the PDF has {total} pages, {most_pages} are read; split it.")
+        structure = read_structure(document)
+        reader = _PageReader(document, name, progress)
+        pages = reader.read()
+    if not any(pages):
+        raise NoText(f"{name}: {reader.why_no_text()}")
     blocks = Blocks()
-    _Headings(pages_of_paragraphs, structure).write(blocks)
-    return ParsedDocument("pdf", blocks.elements(), structure.title, len(read), tuple(warnings))
+    Headings(pages, structure).write(blocks)
+    return ParsedDocument("pdf", blocks.elements(), structure.title, total, tuple(reader.warnings()))
 
 
 @contextmanager
@@ -54,8 +67,13 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
     try:
         document = pypdfium2.PdfDocument(str(path))
     except pypdfium2.PdfiumError as exc:
-        if getattr(exc, "err_code", None) == _PASSWORD_ERROR or "password" in str(exc).lower():
+        code = getattr(exc, "err_code", None)
+        if code == _PASSWORD_ERROR or "password" in str(exc).lower():
             raise PasswordProtected(f"{name}: the PDF needs a password; save a copy without one.") from exc
+        if code == _SECURITY_ERROR or "security" in str(exc).lower():
+            raise PasswordProtected(
+                f"{name}: the PDF is encrypted in a way that is not read; print it to PDF."
+            ) from exc
         raise DamagedFile(f"{name}: the PDF cannot be opened ({exc}); save it again from its program.") from exc
     try:
         yield document
@@ -63,156 +81,88 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
         document.close()
 
 
-def _read_pages(document: Any, name: str) -> tuple[list[Page], list[str]]:
-    import pypdfium2
+class _PageReader:
+    """Reads the pages of an opened document, and remembers what a person should know about them."""
 
-    read: list[Page] = []
-    empty, broken, warnings = [], [], []
-    for number in range(1, len(document) + 1):
+    def __init__(self, document: Any, name: str, progress: Progress | None) -> None:
+        self._document = document
+        self._name = name
+        self._progress = progress
+        self._running = RunningLines()
+        self._words = Words()
+        self._ocr = OcrPages()
+        self._empty: list[int] = []
+        self._broken: list[int] = []
+        self._too_large: list[int] = []
+
+    def read(self) -> list[list[Paragraph]]:
+        """The paragraphs of every page."""
+        pages: list[list[Paragraph]] = []
+        total = len(self._document)
+        for start in range(0, total, _WINDOW):
+            window = []
+            for index in range(start, min(start + _WINDOW, total)):
+                window.append(self._page(index))
+                if self._progress is not None:
+                    self._progress(index + 1, total)
+            self._running.drop(window)
+            for page in window:
+                pages.append(paragraphs(page.runs, page.box, self._words))
+                page.runs = []
+                if len(pages) > 1:
+                    join_over_pages(_last_filled(pages), pages[-1], self._words)
+        if len(self._broken) == total:
+            raise DamagedFile(f"{self._name}: no page of the PDF can be read; save it again from its program.")
+        return pages
+
+    def _page(self, index: int) -> Page:
+        import pypdfium2
+
+        number = index + 1
+        nothing = Frame(0, 0, 1, 1)
         try:
-            pdf_page = document[number - 1]
+            pdf_page = self._document[index]
         except pypdfium2.PdfiumError:
-            broken.append(number)
-            read.append(Page(0, 0, [], False))
-            continue
+            self._broken.append(number)
+            return Page(number, [], nothing, nothing)
         try:
-            page = read_page(pdf_page, find_tables)
+            page = read_page(pdf_page, number, find_tables)
+            if page.needs_ocr:
+                self._ocr.read(page, lambda: render(pdf_page, page.shown))
+        except ParseError:
+            raise
+        except pypdfium2.PdfiumError:
+            self._broken.append(number)
+            return Page(number, [], nothing, nothing)
         finally:
             pdf_page.close()
-        if not page.runs:
-            empty.append(number)
-        read.append(page)
-    if broken and len(broken) == len(read):
-        raise DamagedFile(f"{name}: no page of the PDF can be read; save it again from its program.")
-    if broken:
-        warnings.append(f"Pages that cannot be read: {_numbers(broken)}.")
-    if empty:
-        warnings.append(f"Pages without text (pictures need OCR): {_numbers(empty)}.")
-    return read, warnings
+        page.runs = with_aligned_tables(page.runs)
+        for run in page.runs:
+            self._words.add(run.text)
+        if page.too_large:
+            self._too_large.append(number)
+        elif not page.runs:
+            self._empty.append(number)
+        return page
 
-
-def _numbers(pages: list[int]) -> str:
-    more = f" and {len(pages) - _MOST_PAGES_NAMED} more" if len(pages) > _MOST_PAGES_NAMED else ""
-    return ", ".join(map(str, pages[:_MOST_PAGES_NAMED])) + more
-
-
-def _drop_repeated(pages: list[Page]) -> None:
-    """Drop running heads, running feet and page numbers: the same line, digits aside, on many pages."""
-    counts: Counter[tuple[bool, str]] = Counter()
-    found = [_margin_lines(page) for page in pages]
-    for lines in found:
-        counts.update({key for key, _ in lines})
-    least = min(3, max(2, ceil(len(pages) / 2)))
-    for page, lines in zip(pages, found, strict=True):
-        # A number alone at the edge is a page number, even on a single page.
-        gone = {id(run) for key, runs in lines if counts[key] >= least or key[1] == "#" for run in runs}
-        page.runs = [run for run in page.runs if id(run) not in gone]
-
-
-def _margin_lines(page: Page) -> list[tuple[tuple[bool, str], list[Run]]]:
-    result = []
-    for top in (True, False):
-        edge = page.height * (1 - _MARGIN if top else _MARGIN)
-        runs = [r for r in page.runs if r.table is None and ((r.y0 > edge) if top else (r.y1 < edge))]
-        lines = to_lines(runs)
-        for line in lines[:_MARGIN_LINES] if top else lines[-_MARGIN_LINES:]:
-            members = [r for r in runs if r.y0 >= line.y0 - 0.1 and r.y1 <= line.y1 + 0.1]
-            result.append(((top, _key(line.text)), members))
-    return result
-
-
-def _key(text: str) -> str:
-    squeezed = re.sub(r"\s+", "", text)
-    bare = squeezed.strip("-–—·|./第页Pp")
-    return "#" if _PAGE_NUMBER.fullmatch(bare) else re.sub(r"\d+", "#", squeezed)
-
-
-class _Headings:
-    """Tells headings from paragraphs: by the outline where there is one, else by size and weight."""
-
-    def __init__(self, pages: list[list[Paragraph]], structure: Structure) -> None:
-        self._pages = pages
-        self._structure = structure
-        sizes: Counter[float] = Counter()
-        bold: Counter[bool] = Counter()
-        for paragraph in (p for page in pages for p in page if p.table is None):
-            sizes[round(paragraph.size * 2) / 2] += len(paragraph.text)
-            bold[paragraph.bold] += len(paragraph.text)
-        self._body = sizes.most_common(1)[0][0] if sizes else 10.0
-        self._body_is_bold = bold[True] > bold[False]
-        self._ranks = self._rank()
-
-    def write(self, blocks: Blocks) -> None:
-        """Add all paragraphs, lists, tables and headings to the blocks."""
-        last: tuple[int, Table] | None = None
-        for number, page in enumerate(self._pages, start=1):
-            blocks.break_list()
-            blocks.page = number
-            left = min((p.indent for p in page if p.mark), default=0.0)
-            for paragraph in page:
-                if paragraph.table is not None:
-                    table = paragraph.table
-                    if last is not None and last[0] == number - 1 and paragraph is page[0]:
-                        table = _continued(last[1], table)
-                    blocks.table(table, paragraph.text)
-                    last = (number, table)
-                    continue
-                last = None
-                self._write_text(paragraph, number, left, blocks)
-
-    def _write_text(self, paragraph: Paragraph, page: int, left: float, blocks: Blocks) -> None:
-        level = self._level(paragraph, page)
-        if level is not None:
-            blocks.heading(_whole(paragraph), level)
-        elif paragraph.mark is not None:
-            depth = min(int((paragraph.indent - left) / (1.4 * max(paragraph.size, 4))), 4)
-            blocks.item(paragraph.text, paragraph.mark, depth)
-        else:
-            blocks.paragraph(paragraph.text)
-
-    def _rank(self) -> dict[float, int]:
-        sizes = {self._key(p) for page in self._pages for p in page if self._may_be_heading(p)}
-        return {size: rank for rank, size in enumerate(sorted(sizes, reverse=True), start=1)}
-
-    def _key(self, paragraph: Paragraph) -> float:
-        # Bold text of the body's size ranks below everything larger.
-        return max(round(paragraph.size * 2) / 2, self._body)
-
-    def _may_be_heading(self, paragraph: Paragraph) -> bool:
-        text = _whole(paragraph)
-        if paragraph.table is not None or paragraph.lines > 3 or not re.search(r"[^\W\d_]", text):
-            return False
-        larger = paragraph.size >= 1.12 * self._body
-        if larger:
-            return len(text) <= _LONGEST_HEADING and not text.endswith(("。", "；", ",", "，", ";"))
-        if not paragraph.bold or self._body_is_bold or paragraph.size < 0.95 * self._body:
-            return False
-        if paragraph.mark is not None and not paragraph.mark[0].isdigit():
-            return False
-        return (
-            paragraph.lines <= 2 and len(text) <= _LONGEST_BOLD_HEADING and not text.endswith(tuple(".。；;，,：:!！"))
+    def warnings(self) -> list[str]:
+        """One line for each thing that a person should know."""
+        said = (
+            ("Pages that cannot be read", self._broken),
+            ("Pages with too much on them to be read", self._too_large),
+            ("Pages without text", self._empty),
         )
+        return [f"{what}: {numbers(pages)}." for what, pages in said if pages] + self._ocr.warnings()
 
-    def _level(self, paragraph: Paragraph, page: int) -> int | None:
-        level = self._structure.level(_whole(paragraph), page)
-        if level is not None and paragraph.lines <= 3:
-            return level
-        if not self._may_be_heading(paragraph):
-            return None
-        rank = self._ranks.get(self._key(paragraph), 1)
-        # Beside an outline, what it does not name stands below what it does.
-        return min(rank + self._structure.depth, 6)
-
-
-def _whole(paragraph: Paragraph) -> str:
-    text = f"{paragraph.mark} {paragraph.text}" if paragraph.mark and paragraph.mark != "-" else paragraph.text
-    return " ".join(text.split())
+    def why_no_text(self) -> str:
+        """The reason of a document without a word."""
+        if self._too_large:
+            return "its pages have too much on them to be read; export it again with less detail."
+        if self._ocr.tried:
+            return "the PDF has no text layer, and OCR has found no words on its pages; scan it again, larger."
+        return "there is no text in the PDF."
 
 
-def _continued(before: Table, table: Table) -> Table:
-    """The second part of a table over two pages, with the header of the first."""
-    width = len(before.header)
-    rows = (table.header, *table.rows) if table.header else table.rows
-    if not width or len(rows[0]) != width:
-        return table
-    return table if table.header == before.header else Table(before.header, rows)
+def _last_filled(pages: list[list[Paragraph]]) -> list[Paragraph]:
+    """The page before the last, or, where the last things of all before were moved, the one they were moved to."""
+    return next((page for page in reversed(pages[:-1]) if page), pages[-2])

@@ -7,21 +7,27 @@ spacing, indents, and whether the next word would have fitted on the line before
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 from ingest.parse.blocks import list_mark
 from ingest.parse.pdf_page import Run, is_cjk
-from ingest.schema import Table
+from ingest.parse.pdf_words import Words
+from ingest.schema import Box, Table
+
+# Points of a rectangle among the runs to its place on the page.
+Place = Callable[[float, float, float, float], Box]
 
 _NARROWEST_SPLIT = 150.0
 _FEWEST_COLUMN_LINES = 4
 # In a column of running text a typical line fills this share of its width; in a form it does not.
 _LEAST_FILL = 0.5
 _SENTENCE_END = re.compile(r"[.!?:;。！？：；…][\"'”’)）」』]?$")
+_CHAPTER = re.compile(r"第[一二三四五六七八九十百\d]+[章节條条款部分]|[一二三四五六七八九十]{1,3}、")
 _DEEPEST_CUT = 2
+_FEWEST_LOOSE = 4
 
 
 @dataclass(slots=True)
@@ -40,7 +46,10 @@ class Line:
 
 @dataclass(slots=True)
 class Paragraph:
-    """Lines that belong together; ``mark`` and ``indent`` (points) are those of a list item."""
+    """Lines that belong together; ``mark`` and ``indent`` (points) are those of a list item.
+
+    full: its last line goes to the edge of its column, so that it may go on in the next.
+    """
 
     text: str
     size: float
@@ -49,14 +58,43 @@ class Paragraph:
     indent: float = 0.0
     mark: str | None = None
     table: Table | None = None
+    boxes: tuple[Box, ...] = ()
+    full: bool = False
 
 
-def paragraphs(runs: Sequence[Run]) -> list[Paragraph]:
-    """The paragraphs and tables of a page in reading order."""
+def paragraphs(runs: Sequence[Run], place: Place, words: Words | None = None) -> list[Paragraph]:
+    """The paragraphs and tables of a page in reading order; ``words`` tells which hyphens to keep."""
     result: list[Paragraph] = []
+    words = words or Words()
     for column in _columns(list(runs), _DEEPEST_CUT):
-        result += _paragraphs_of(to_lines(column))
+        for paragraph in _paragraphs_of(to_lines(column), place, words):
+            if result and goes_on(result[-1], paragraph):
+                continue_with(result[-1], paragraph, words)
+            else:
+                result.append(paragraph)
     return result
+
+
+def goes_on(before: Paragraph, paragraph: Paragraph) -> bool:
+    """Whether a paragraph is the rest of one that the end of its column or page has cut."""
+    if before.table is not None or paragraph.table is not None or paragraph.mark is not None:
+        return False
+    # The box of what stands right above says that no column or page has ended.
+    a, b = before.boxes[-1], paragraph.boxes[0]
+    if (a.page == b.page and b.y0 >= a.y0) or not before.full or before.bold != paragraph.bold:
+        return False
+    if abs(before.size - paragraph.size) > 0.05 * before.size or _SENTENCE_END.search(before.text):
+        return False
+    first, last = paragraph.text[0], before.text[-1]
+    return first.islower() or (is_cjk(last) and is_cjk(first) and not _CHAPTER.match(paragraph.text))
+
+
+def continue_with(before: Paragraph, paragraph: Paragraph, words: Words) -> None:
+    """Add the rest of a paragraph to its beginning."""
+    before.text = join(before.text, paragraph.text, words=words)
+    before.boxes += paragraph.boxes
+    before.lines += paragraph.lines
+    before.full = paragraph.full
 
 
 def to_lines(runs: Sequence[Run]) -> list[Line]:
@@ -193,19 +231,19 @@ def _are_columns(runs: list[Run], x: float, left: float, right: float) -> bool:
     )
 
 
-def _paragraphs_of(lines: list[Line]) -> list[Paragraph]:
+def _paragraphs_of(lines: list[Line], place: Place, words: Words) -> list[Paragraph]:
     if not lines:
         return []
-    pitch = _usual_pitch(lines)
+    pitch, loose = _usual_pitch(lines), _loose_pitches(lines)
     right = max(line.x1 for line in lines)
     result: list[Paragraph] = []
     group: list[Line] = []
     for line in lines:
-        if group and (line.table or group[-1].table or _starts_new(group, line, pitch, right)):
-            result.append(_paragraph(group, right))
+        if group and (line.table or group[-1].table or _starts_new(group, line, pitch, loose, right)):
+            result.append(_paragraph(group, right, place, words))
             group = []
         group.append(line)
-    result.append(_paragraph(group, right))
+    result.append(_paragraph(group, right, place, words))
     return result
 
 
@@ -215,7 +253,14 @@ def _usual_pitch(lines: list[Line]) -> float:
     return sorted(steps)[len(steps) // 3] if steps else 0.0
 
 
-def _starts_new(group: list[Line], line: Line, pitch: float, right: float) -> bool:
+def _loose_pitches(lines: list[Line]) -> list[float]:
+    """Steps that return all over a column: its text stands wider than its notes, which made the usual pitch."""
+    steps = [a.y0 - b.y0 for a, b in pairwise(lines) if 0 < a.y0 - b.y0 < 2.5 * a.size]
+    alike = ((step, sum(abs(step - other) < 0.08 * step for other in steps)) for step in steps)
+    return [step for step, count in alike if count >= max(_FEWEST_LOOSE, len(steps) / 4)]
+
+
+def _starts_new(group: list[Line], line: Line, pitch: float, loose: list[float], right: float) -> bool:
     before = group[-1]
     step = before.y0 - line.y0
     if abs(before.size - line.size) > 0.12 * before.size or (
@@ -223,8 +268,13 @@ def _starts_new(group: list[Line], line: Line, pitch: float, right: float) -> bo
     ):
         return True
     usual = max(pitch, 1.05 * line.size) if pitch else 1.4 * line.size
-    if step > 1.3 * usual + 0.5 or step < -line.size:
+    if step < -line.size:
         return True
+    if step > 1.3 * usual + 0.5:
+        # A sentence in the middle, broken at the right edge, in the column's own rhythm goes on all the same.
+        middle = not _ends_short(before, line, right) and not _SENTENCE_END.search(before.text)
+        if not middle or not any(abs(step - other) < 0.08 * step for other in loose):
+            return True
     if list_mark(line.text):
         return True
     is_item = list_mark(group[0].text) is not None
@@ -246,24 +296,35 @@ def _ends_short(before: Line, line: Line, right: float) -> bool:
     return before.x1 + width * first * 1.15 + 0.5 * line.size < right
 
 
-def _paragraph(lines: list[Line], right: float) -> Paragraph:
-    first = lines[0]
+def _paragraph(lines: list[Line], right: float, place: Place, words: Words) -> Paragraph:
+    first, last = lines[0], lines[-1]
+    boxes = (
+        place(
+            min(line.x0 for line in lines),
+            min(line.y0 for line in lines),
+            max(line.x1 for line in lines),
+            max(line.y1 for line in lines),
+        ),
+    )
     if first.table is not None:
-        return Paragraph(first.text, first.size, False, 0, table=first.table)
+        return Paragraph(first.text, first.size, False, 0, table=first.table, boxes=boxes)
     mark = list_mark(first.text)
     text = first.text
     for before, line in pairwise(lines):
         keep_break = (
             mark is None and len(lines) > 1 and _ends_short(before, line, right) and not _is_large(lines, right)
         )
-        text = join(text, line.text, "\n" if keep_break else " ")
-    text = text.replace("\u00ad", "-") if text.endswith("\u00ad") else text.replace("\u00ad", "")
+        text = join(text, line.text, "\n" if keep_break else " ", words)
+    full = last.x1 > right - 2 * last.size or text.endswith("\u00ad")
+    # A hyphen at the end waits for its other half, which may stand in the next column.
+    text = text[:-1].replace("\u00ad", "") + text[-1:]
     bold = all(line.bold for line in lines)
     size = max(lines, key=lambda line: len(line.text)).size
+    indent, sign = first.x0, None
     if mark is not None:
         rest = list_mark(text)
-        return Paragraph(rest[1] if rest else text, size, bold, len(lines), first.x0, mark[0])
-    return Paragraph(text, size, bold, len(lines), first.x0)
+        text, sign = rest[1] if rest else text, mark[0]
+    return Paragraph(text, size, bold, len(lines), indent, sign, boxes=boxes, full=full)
 
 
 def _is_large(lines: list[Line], right: float) -> bool:
@@ -271,17 +332,30 @@ def _is_large(lines: list[Line], right: float) -> bool:
     return len(lines) <= 3 and all(line.bold for line in lines)
 
 
-def join(text: str, more: str, separator: str = " ") -> str:
+def join(text: str, more: str, separator: str = " ", words: Words | None = None) -> str:
     """Two lines as one: hyphenated words whole again, no space between Chinese characters.
 
     >>> join("the infor-", "mation")
     'the information'
     """
-    if text.endswith("\u00ad"):
-        return text[:-1] + more
-    if separator == " ":
-        if re.search(r"[a-zà-ÿ]-$", text) and re.match(r"[a-zà-ÿ]", more):
-            return text[:-1] + more
-        if is_cjk(text[-1]) and is_cjk(more[0]):
-            return text + more
+    if text.endswith("\u00ad") or (separator == " " and text.endswith("-")):
+        return _hyphenated(text[:-1], more, words)
+    if separator == " " and is_cjk(text[-1]) and is_cjk(more[0]):
+        return text + more
     return f"{text}{separator}{more}"
+
+
+def _hyphenated(text: str, more: str, words: Words | None) -> str:
+    left, right = re.search(r"[^\W\d_]+$", text), re.match(r"[^\W\d_]+", more)
+    if left is None or right is None:
+        # A dash between words, or a code that was cut: "FD-" and "200".
+        return f"{text}-{more}" if re.search(r"\w$", text) and re.match(r"\w", more) else f"{text}- {more}"
+    if is_cjk(left[0]) or is_cjk(right[0]):
+        return f"{text}-{more}"
+    if right[0] in ("and", "or", "und", "to"):
+        return f"{text}- {more}"
+    if right[0][0].isupper() and not left[0].isupper():
+        return f"{text}-{more}"
+    if left[0].isupper() and len(left[0]) > 1 and not right[0].isupper():
+        return f"{text}-{more}"
+    return f"{text}-{more}" if (words or Words()).keep_hyphen(left[0], right[0]) else text + more

@@ -1,11 +1,10 @@
-"""What a PDF says about itself: encryption, title, outline."""
+"""What a PDF says about itself: title, outline."""
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 _FEWEST_ENTRIES = 3
@@ -17,7 +16,6 @@ _DEEPEST = 6
 class Structure:
     """``outline`` maps a title without white space to its (level, page) entries; ``depth`` is its deepest level."""
 
-    needs_password: bool = False
     title: str = ""
     outline: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     depth: int = 0
@@ -31,29 +29,15 @@ class Structure:
         return None
 
 
-def read_structure(path: Path) -> Structure:
-    """Read what pypdf can tell; a file that it cannot read is left to pdfium, which is more forgiving."""
-    from pypdf import PdfReader
-
-    # It logs each oddity of a file it repairs; ours to report is only what changes the text.
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    try:
-        reader = PdfReader(path)
-        with reader:
-            if reader.is_encrypted and not reader.decrypt(""):
-                return Structure(needs_password=True)
-            return _read(reader)
-    except Exception:  # noqa: BLE001  # pypdf raises anything on damaged files; outline and title are extras
-        return Structure()
-
-
-def _read(reader: Any) -> Structure:
-    structure = Structure()
-    metadata = reader.metadata
-    if metadata is not None and isinstance(metadata.title, str):
-        structure.title = metadata.title.strip()
-    entries: list[tuple[str, int, int]] = []
-    _collect(reader, reader.outline, 1, entries)
+def read_structure(document: Any) -> Structure:
+    """Title and outline of an opened pypdfium2 document; an outline of one or two entries says nothing."""
+    structure = Structure(title=str(document.get_metadata_value("Title")).strip())
+    entries = [
+        (title, bookmark.level + 1, _target(bookmark))
+        # pdfium's own guard against outlines that run in circles looks at addresses; the number bounds the rest.
+        for bookmark in islice(document.get_toc(max_depth=_DEEPEST), _MOST_ENTRIES)
+        if (title := bookmark.get_title().strip())
+    ]
     if len(entries) >= _FEWEST_ENTRIES:
         for title, level, page in entries:
             structure.outline.setdefault(_key(title), []).append((level, page))
@@ -61,15 +45,11 @@ def _read(reader: Any) -> Structure:
     return structure
 
 
-def _collect(reader: Any, outline: list[Any], level: int, entries: list[tuple[str, int, int]]) -> None:
-    for item in outline:
-        if len(entries) >= _MOST_ENTRIES or level > _DEEPEST:
-            return
-        if isinstance(item, list):
-            _collect(reader, item, level + 1, entries)
-        elif item.title and item.title.strip():
-            number = reader.get_destination_page_number(item)
-            entries.append((item.title.strip(), level, (number + 1) if number is not None else 0))
+def _target(bookmark: Any) -> int:
+    """The page (1-based) that an entry leads to; 0 where it does not say."""
+    destination = bookmark.get_dest()
+    index = destination.get_index() if destination is not None else None
+    return index + 1 if index is not None and index >= 0 else 0
 
 
 def _key(text: str) -> str:

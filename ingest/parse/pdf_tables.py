@@ -8,11 +8,12 @@ itself found the same cells seven times slower, since it reads every letter agai
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from ingest.parse.pdf_frame import Frame
 from ingest.parse.pdf_layout import join
-from ingest.parse.pdf_page import Run
+from ingest.parse.pdf_page import Run, TextIn
 from ingest.parse.tables import Grid, read_table
 
 Box = tuple[float, float, float, float]
@@ -33,12 +34,13 @@ _MOST_OBJECTS = 20_000
 _DEEPEST_FORM = 4
 
 
-def find_tables(page: Any, text_in: Callable[[Box], str], height: float) -> list[Run]:
+def find_tables(page: Any, text_in: TextIn, frame: Frame) -> list[Run]:
     """Tables of a pypdfium2 page, each as a Run in its place; cells that span others repeat their text.
 
-    ``text_in`` gives the text within a box (x0, y0, x1, y1 in points from the lower left corner).
+    ``text_in`` gives the text within a box (x0, y0, x1, y1 in points of the frame, from its lower left corner).
     """
-    edges = list(_edges(page, height))
+    height = frame.height
+    edges = list(_edges(page, frame))
     across = sum(edge["orientation"] == "h" for edge in edges)
     # The cheap test that spares most pages all the rest: a table needs two lines each way.
     if across < 2 or len(edges) - across < 2 or len(edges) > _MOST_EDGES:
@@ -69,9 +71,12 @@ def _cells(edges: list[dict[str, Any]]) -> list[list[Box]]:
     return [cells for cells in tables if len(cells) >= 4]
 
 
-def _edges(page: Any, height: float) -> Iterator[dict[str, Any]]:
+def _edges(page: Any, frame: Frame) -> Iterator[dict[str, Any]]:
     """Level and upright lines as pdfplumber's functions want them: y downwards."""
-    for x0, y0, x1, y1 in _lines(page):
+    height = frame.height
+    for line in _lines(page):
+        # Which end is which does not matter to a line that is level or upright.
+        x0, y0, x1, y1 = frame.seen(*line)
         if abs(y1 - y0) < _SLANT and abs(x1 - x0) > _SHORTEST:
             y, orientation = (y0 + y1) / 2, "h"
             box = (min(x0, x1), height - y, max(x0, x1), height - y)

@@ -6,12 +6,12 @@ empty but for its corner, and a blank row cuts a table in two; so the cells are 
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ingest.parse.blocks import Blocks
 from ingest.parse.cell_format import render
+from ingest.parse.office import whole_package
 from ingest.parse.tables import MOST_SPAN, Grid, count_header_rows, is_number, make_table, split_caption
 from ingest.schema import ParsedDocument
 
@@ -31,7 +31,7 @@ def parse_xlsx(path: Path, name: str) -> ParsedDocument:
         # openpyxl warns about what it will not write back (styles, validations); we only read.
         python_warnings.simplefilter("ignore")
         # Read as a stream: stored files have no suffix, and openpyxl judges a path by it.
-        workbook = openpyxl.load_workbook(BytesIO(path.read_bytes()), data_only=True)
+        workbook = openpyxl.load_workbook(whole_package(path, name), data_only=True)
     blocks = Blocks()
     warnings = []
     try:
@@ -40,18 +40,19 @@ def parse_xlsx(path: Path, name: str) -> ParsedDocument:
                 warnings.append(f'The hidden sheet "{sheet.title}" was left out.')
                 continue
             blocks.sheet = sheet.title
-            _read_sheet(sheet, blocks)
+            read_grid(sheet.title, _grid(sheet), blocks)
         title = workbook.properties.title or ""
     finally:
         workbook.close()
     return ParsedDocument("xlsx", blocks.elements(), title, warnings=tuple(warnings))
 
 
-def _read_sheet(sheet: Any, blocks: Blocks) -> None:
-    parts = _parts(_grid(sheet))
+def read_grid(title: str, grid: Grid, blocks: Blocks) -> None:
+    """Add a sheet given as rows of cells, merged cells repeated: its name, its texts and its tables."""
+    parts = _parts(grid)
     if not parts:
         return
-    blocks.heading(sheet.title, 1)
+    blocks.heading(title, 1)
     for part in parts:
         above, table, below = split_caption(part)
         for text in above:

@@ -11,21 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from ingest.parse.blocks import Blocks, list_mark
+from ingest.parse.office import whole_package
 from ingest.parse.tables import fill_spans, make_table, read_table
 from ingest.schema import ParsedDocument
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _DIAGRAM_DATA = "/diagramData"
 _SKIPPED_PLACEHOLDERS = ("DATE", "FOOTER", "SLIDE_NUMBER", "HEADER")
+_PRESENTATION_TYPES = (
+    "application/vnd.openxmlformats-officedocument.presentationml.slideshow.main+xml",
+    "application/vnd.openxmlformats-officedocument.presentationml.template.main+xml",
+    "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
+    "application/vnd.ms-powerpoint.template.macroEnabled.main+xml",
+)
 # Shapes whose tops differ less than this (EMU, a quarter of an inch) stand side by side.
 _ROW_HEIGHT = 228_600
 
 
 def parse_pptx(path: Path, name: str) -> ParsedDocument:
     """A .pptx file: each slide's title as HEADING, then its shapes from top to bottom, then its notes."""
-    import pptx
-
-    presentation = pptx.Presentation(str(path))
+    presentation = _open(path, name)
     blocks = Blocks()
     hidden = []
     for number, slide in enumerate(presentation.slides, start=1):
@@ -38,6 +43,21 @@ def parse_pptx(path: Path, name: str) -> ParsedDocument:
     warnings = (f"Hidden slides were left out: {', '.join(hidden)}.",) if hidden else ()
     title = presentation.core_properties.title or ""
     return ParsedDocument("pptx", blocks.elements(), title, len(presentation.slides), warnings)
+
+
+def _open(path: Path, name: str) -> Any:
+    """The presentation; shows and templates are presentations under another type, which python-pptx refuses."""
+    import pptx
+    from pptx.opc.package import PartFactory
+    from pptx.package import Package
+    from pptx.parts.presentation import PresentationPart
+
+    for kind in _PRESENTATION_TYPES:
+        PartFactory.part_type_for.setdefault(kind, PresentationPart)
+    package = whole_package(path, name)
+    part = Package.open(package).main_document_part
+    package.seek(0)
+    return part.presentation if part.content_type in _PRESENTATION_TYPES else pptx.Presentation(package)
 
 
 def _read_slide(slide: Any, blocks: Blocks) -> None:

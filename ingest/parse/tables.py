@@ -21,6 +21,8 @@ MOST_SPAN = 1000
 _NUMBER = re.compile(
     r"[\s(<>=~≈+\-−–—$€£¥￥%‰]*\d[\d\s.,'/:\-−–年月日]*(?:%|‰|[a-zA-Z]{1,3}|[元万亿千百个件人天月年日次吨米])?[)\s]*"
 )
+# A year, or months of one.
+_PERIOD = re.compile(r"(?:19|20)\d\d\s*(?:年\s*(?:\d{1,2}\s*(?:[-—–~至到]\s*\d{1,2})?\s*月?)?)?")
 
 
 def make_table(rows: Sequence[Sequence[str]], header_rows: int | None = None) -> Table | None:
@@ -129,7 +131,7 @@ def _is_label_row(row: Sequence[str], least: int = 1) -> bool:
     if len(filled) < max(least, (len(row) + 1) // 2):
         return False
     # Years make good labels ("2022", "2023") when the corner names what they are of.
-    numbers = sum(is_number(cell) and not re.fullmatch(r"(?:19|20)\d\d", cell) for cell in filled)
+    numbers = sum(is_number(cell) and not _PERIOD.fullmatch(cell) for cell in filled)
     if is_number(filled[0]) and len(filled) == len(row):
         return False
     return numbers == 0 and all(len(cell) <= _LONGEST_LABEL for cell in filled)

@@ -29,11 +29,16 @@ _LARGEST_CELL = 16 * 1024 * 1024
 
 def parse_text(path: Path, name: str) -> ParsedDocument:
     """Plain text: blank lines part paragraphs, marked lines are lists, chapter lines are headings."""
-    blocks = Blocks()
     text = decode(path.read_bytes(), name)
+    blocks = Blocks()
+    read_text(text, blocks)
+    return ParsedDocument("txt", blocks.elements(), _title(text))
+
+
+def read_text(text: str, blocks: Blocks) -> None:
+    """Add the paragraphs, lists and headings of a plain text."""
     for block in re.split(r"\n[ \t\u3000]*\n", text):
         _read_block([line.rstrip() for line in block.split("\n") if line.strip()], blocks)
-    return ParsedDocument("txt", blocks.elements(), _title(text))
 
 
 def _title(text: str) -> str:

@@ -16,7 +16,9 @@ from typing import Any
 
 from ingest.parse.blocks import Blocks, list_mark
 from ingest.parse.html_tables import to_table
+from ingest.parse.office import whole_package
 from ingest.parse.partition import MarkedReader, load_unstructured, mark
+from ingest.parse.running import add_running
 from ingest.parse.tables import make_table
 from ingest.schema import ParsedDocument, Table
 
@@ -30,13 +32,17 @@ _CONTENTS_STYLE = re.compile(r"(?:toc\s*\d|目录\s*\d|目錄\s*\d|table of figu
 _CODE_STYLE = re.compile(r"\bcode\b|source|preformatted|代码|程序|macro", re.I)
 _CODE_FONTS = ("courier", "consolas", "mono", "menlo", "monaco", "lucida console")
 _DEEPEST_STYLE_CHAIN = 20
+_DOCUMENT_TYPES = (
+    "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+)
 
 
 def parse_docx(path: Path, name: str) -> ParsedDocument:
-    """A .docx file; headers, footers and the table of contents are left out, footnotes follow their paragraph."""
-    import docx
-
-    document = docx.Document(str(path))
+    """A .docx file; the table of contents is left out, footnotes follow their paragraph, page headers stand at the end."""
+    document = _open(path, name)
+    running = _running_texts(document)
     warnings = _tidy(document)
     _mark_paragraphs(document)
     blocks = Blocks()
@@ -49,7 +55,45 @@ def parse_docx(path: Path, name: str) -> ParsedDocument:
             reader.text(mark("T", len(tables) - 1))
         elif category not in ("Header", "Footer", "PageBreak"):
             reader.text(_with_list_mark(element))
+    blocks.break_list()
+    add_running(running, blocks)
     return ParsedDocument("docx", blocks.elements(), document.core_properties.title or "", warnings=warnings)
+
+
+def _open(path: Path, name: str) -> Any:
+    """The document; one with macros and a template are documents under another type, which python-docx refuses."""
+    from docx.opc.constants import CONTENT_TYPE
+    from docx.opc.part import PartFactory
+    from docx.package import Package
+    from docx.parts.document import DocumentPart
+
+    for kind in _DOCUMENT_TYPES:
+        PartFactory.part_type_for.setdefault(kind, DocumentPart)
+    part = Package.open(whole_package(path, name)).main_document_part
+    if part.content_type not in (CONTENT_TYPE.WML_DOCUMENT_MAIN, *_DOCUMENT_TYPES):
+        raise ValueError(part.content_type)
+    # unstructured opens it once more, as what it is without its macros.
+    part._content_type = CONTENT_TYPE.WML_DOCUMENT_MAIN
+    return part.document
+
+
+def _running_texts(document: Any) -> list[str]:
+    """The paragraphs of all page headers and footers."""
+    texts = []
+    for section in document.sections:
+        for kind in (
+            "header",
+            "footer",
+            "first_page_header",
+            "first_page_footer",
+            "even_page_header",
+            "even_page_footer",
+        ):
+            part = getattr(section, kind)
+            if not part.is_linked_to_previous:
+                paragraphs = part._element.iter(f"{_W}p")
+                texts += ["".join(t.text or "" for t in paragraph.iter(f"{_W}t")) for paragraph in paragraphs]
+    return texts
 
 
 def _partitioned(document: Any) -> Iterator[Any]:

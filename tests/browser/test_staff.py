@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import packaged_model
 from tests.browser.conftest import DESKTOP, EXAMPLES, PHONE, UI, Running, free_ports, no_wider_than_the_window, wait_for
 from ui.client import Client
 
@@ -294,7 +294,7 @@ class Locked:
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Locked]:
     api_port, staff_port = free_ports(2)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    environment = packaged_model.environment()
     environment |= {
         "FRONTDESK_HOME": str(tmp_path / "home"),
         "FRONTDESK_PORT": str(api_port),

@@ -15,7 +15,7 @@ KEY = "a-key-of-more-than-sixteen-letters"
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a key and three documents of the example company."""
     home = tmp_path_factory.mktemp("api") / "home"
-    with serving(home, FRONTDESK_API_KEY=KEY) as server:
+    with serving(home, FRONTDESK_API_KEY=KEY, FRONTDESK_PACKAGED="on") as server:
         server.upload(example("en/warranty.docx"), example("en/stores.csv"), example("zh/warranty-zh.docx"))
         assert {document["state"] for document in server.settled().values()} == {"ready"}
         yield server

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -15,12 +14,10 @@ from pathlib import Path
 
 import httpx
 
+from tests import packaged_model
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
 START_S = 150
-MODEL = Path("models") / "smollm2-135m-instruct"
-# Data folders of this run's servers. The first one converts the packaged model, which takes half a minute of both cores;
-# the others borrow it.
-_homes: list[Path] = []
 
 
 def free_port() -> int:
@@ -51,18 +48,16 @@ class Server:
     def client(self, timeout: float = 60.0) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=timeout, headers=self.headers, trust_env=False)
 
-    def _borrow_model(self) -> None:
-        lender = next((home for home in _homes if (home / MODEL / "config.json").exists()), None)
-        if lender is not None and not (self.home / MODEL).exists():
-            (self.home / MODEL).parent.mkdir(parents=True, exist_ok=True)
-            (self.home / MODEL).symlink_to(lender / MODEL)
-        _homes.append(self.home)
-
     def start(self) -> None:
-        self._borrow_model()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
-        own = {"FRONTDESK_HOME": str(self.home), "FRONTDESK_PORT": str(self.port), **self.settings}
-        self.process = subprocess.Popen([sys.executable, "-m", "app.main"], env=kept | own, cwd=self.home.parent)
+        own = {
+            "FRONTDESK_PACKAGED": "off",
+            "FRONTDESK_HOME": str(self.home),
+            "FRONTDESK_PORT": str(self.port),
+            **self.settings,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.main"], env=packaged_model.environment() | own, cwd=self.home.parent
+        )
         end = time.monotonic() + START_S
         with self.client(timeout=2) as client:
             while True:
@@ -96,7 +91,7 @@ class Server:
             listed = client.get(f"/api/knowledge-bases/{kb}/documents", params={"limit": 1000}).json()
         return {document["document"]: document for document in listed["documents"]}
 
-    def settled(self, kb: str = "default", seconds: float = 120) -> dict[str, dict[str, object]]:
+    def settled(self, kb: str = "default", seconds: float = 240) -> dict[str, dict[str, object]]:
         """The documents, once each has come to its end."""
         end = time.monotonic() + seconds
         while True:

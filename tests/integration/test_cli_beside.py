@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,12 +12,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.server import announced_url
+from tests import packaged_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "files"
 KEY = "a-key-of-more-than-sixteen-letters"
@@ -38,7 +39,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         "FRONTDESK_API_KEY": KEY,
         "FRONTDESK_KB": "shop",
     }
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("FRONTDESK_")} | settings
+    environment = packaged_model.environment() | settings
     server = subprocess.Popen([sys.executable, "-m", "app.main"], env=environment)
     try:
         end = time.monotonic() + 120
@@ -100,10 +101,32 @@ def test_the_whole_round_through_the_server(frontdesk: Any, served: dict[str, st
     shown = out(frontdesk("documents", "show", "warranty.docx", "--chunks", "--json"))
     assert any("10 years" in chunk["text"] for chunk in shown["chunks"])
     assert out(frontdesk("documents", "verify", "--json")) == {"kb": "shop", "lost": [], "orphans_removed": 0}
+    disabled = out(frontdesk("documents", "disable", "warranty.docx", "--json"))
+    assert (disabled["document"], disabled["enabled"]) == ("warranty.docx", False)
+    silent = out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))
+    assert "warranty.docx" not in [c["document"] for c in silent["citations"]]
+    out(frontdesk("documents", "enable", "warranty.docx", "--json"))
+    tagged = out(
+        frontdesk("documents", "set", "warranty.docx", "--tag", "terms", "--valid-until", "2999-01-01", "--json")
+    )
+    assert (tagged["tags"], tagged["valid_until"]) == (["terms"], "2999-01-01T00:00:00+00:00")
+    asked = out(frontdesk("ask", QUESTION, "--engine", "extractive", "--tag", "terms", "--json"))
+    assert [c["document"] for c in asked["citations"]] == ["warranty.docx"]
+    listed = out(frontdesk("documents", "list", "--tag", "terms", "--json"))["documents"]
+    assert [d["document"] for d in listed] == ["warranty.docx"]
+    passage = next(chunk for chunk in shown["chunks"] if "10 years" in chunk["text"])
+    wording = passage["text"].replace("10 years", "11 years")
+    edit = out(frontdesk("documents", "edit", "warranty.docx", passage["id"], "--text", wording, "--json"))["edit"]
+    assert "11 years" in out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))["answer"]
+    assert [e["state"] for e in out(frontdesk("documents", "edits", "warranty.docx", "--json"))["edits"]] == ["applied"]
+    out(frontdesk("documents", "undo-edit", "warranty.docx", edit, "--json"))
+    assert "10 years" in out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))["answer"]
+
     assert out(frontdesk("documents", "reprocess", "warranty.docx", "--json"))["unchanged"] == 1
     assert out(frontdesk("documents", "delete", "warranty.docx", "--json")) == {
         "kb": "shop",
         "deleted": "warranty.docx",
+        "gone": [ANY],
     }
     gone = out(frontdesk("ask", QUESTION, "--engine", "extractive", "--json"))
     assert "warranty.docx" not in [c["document"] for c in gone["citations"]]

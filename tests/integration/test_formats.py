@@ -108,7 +108,7 @@ def zipped(path: Path) -> bytes:
         ("cut-off.pptx", "en/product-range.pptx"),
         ("cut-off.xlsx", "en/price-list.xlsx"),
         ("not-a-word-file.docx", None),
-        ("a-picture.png", None),
+        ("a-picture.png", b"\x89PNG\r\n\x1a\n" + bytes(200)),
         ("empty.txt", b""),
         ("blank.md", b"\n \n\t\n"),
         ("binary.txt", bytes(range(256)) * 64),

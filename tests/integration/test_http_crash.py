@@ -111,6 +111,8 @@ def test_a_kill_under_load_loses_no_accepted_upload_and_no_conversation(killed: 
         text = f"Shop number {n} opens at {8 + n % 4} and closes at six. ".encode() * 40
         if killed.upload((f"shop-{n}.txt", text)).status_code == 202:
             accepted[f"shop-{n}.txt"] = text
+        # Enough for a load; what is accepted has to be waited for.
+        time.sleep(0.2)
 
     def chat(_: int) -> None:
         body = {"question": QUESTION, "engine": "extractive", "stream": False}

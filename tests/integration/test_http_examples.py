@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import packaged_model
 
 ROOT = Path(__file__).parents[2]
 HTTP = ROOT / "examples" / "http"
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    clean = packaged_model.environment()
     own = {"FRONTDESK_HOME": str(folder / "home"), "FRONTDESK_PORT": str(port), "FRONTDESK_API_KEY": KEY}
     log = folder / "log"
     with log.open("wb") as out:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
 from ingest.index.base import VectorIndex
 from ingest.index.server import ServerIndex, connect
-from ingest.schema import PUBLIC, Principal
+from ingest.records import ALWAYS
+from ingest.schema import PUBLIC, Filters, Principal
 from tests.fakes import MemoryIndex
 from tests.integration.index_rig import EMBEDDER, ENCODER, SIZE, dense, edge, point, sparse, texts
 
@@ -126,6 +129,26 @@ def test_set_live_shows_one_writing_only(index: VectorIndex) -> None:
     assert index.count("kb") == 3
 
 
+def test_writings_that_queries_may_see(index: VectorIndex) -> None:
+    two_writings(index)
+    assert index.writings("kb", live=True) == Counter()
+    index.set_live("kb", "v", 2)
+    assert index.writings("kb", live=True) == Counter({("v", 2): 1})
+    assert sum(index.writings("kb").values()) == 3
+
+
+def test_vectors_come_back_by_what_they_were_made_of(index: VectorIndex) -> None:
+    assert index.vectors("kb", "v", 1) == {}
+    index.upsert("kb", [point("door", embed_hash="d"), point("gate", ordinal=1, embed_hash="g")])
+    index.upsert("kb", [point("wall", ordinal=2, embed_hash="w", without_dense=True), point("old", ordinal=3)])
+    index.upsert("kb", [point("other", "w", embed_hash="o")])
+    found = index.vectors("kb", "v", 1)
+    assert set(found) == {"d", "g"}
+    for name, text in (("d", "door"), ("g", "gate")):
+        assert found[name].dtype == np.float32
+        assert np.allclose(found[name], EMBEDDER.embed_query(text), atol=1e-6)
+
+
 def test_delete_touches_one_writing_only(index: VectorIndex) -> None:
     two_writings(index)
     index.delete("kb", "v", 1)
@@ -216,3 +239,96 @@ def test_points_and_writings_page_through_everything(index: VectorIndex) -> None
     assert index.writings("kb") == Counter({("v", 2): 1100, ("w", 1): 1})
     index.optimize("kb")
     assert texts(sparse(index, "window")) == ["window"]
+
+
+# What is said of documents
+
+
+def test_set_payload_writes_on_all_points_of_a_document_and_on_no_others(index: VectorIndex) -> None:
+    index.set_payload("kb", "a.txt", {"enabled": 0})
+    index.upsert("kb", [point("door one", flags=["x"]), point("door two", "w", ordinal=1, live=0)])
+    index.upsert("kb", [point("door other", "o", document="b.txt")])
+    index.upsert("other", [point("door elsewhere", "e")])
+    index.set_payload("kb", "a.txt", {"tags": ["new"], "source": "s3://bucket/a.txt"})
+    index.set_payload("kb", "a.txt", {"tags": ["newer"]})
+    found = {hit.payload["text"]: (hit.payload.get("tags"), hit.payload.get("source")) for hit in index.payloads("kb")}
+    said = (["newer"], "s3://bucket/a.txt")
+    assert found == {"door one": said, "door two": said, "door other": (None, None)}
+    assert [hit.payload.get("tags") for hit in index.payloads("other")] == [None]
+    assert [hit.payload["flags"] for hit in index.payloads("kb", flag="x")] == [["x"]]
+
+
+def test_payloads_are_filtered_and_cut_to_fields(index: VectorIndex) -> None:
+    assert list(index.payloads("kb")) == []
+    index.upsert("kb", [point("door", flags=["personal_data:email", "x"]), point("wall", ordinal=1, live=0)])
+    index.upsert("kb", [point("gate", "o", document="b.txt", flags=["x"])])
+    assert sorted(texts(list(index.payloads("kb", live=True)))) == ["door", "gate"]
+    assert sorted(texts(list(index.payloads("kb", flag="x")))) == ["door", "gate"]
+    assert texts(list(index.payloads("kb", flag="personal_data:email"))) == ["door"]
+    assert texts(list(index.payloads("kb", document="b.txt", live=True))) == ["gate"]
+    assert [hit.payload for hit in index.payloads("kb", ("text", "generation"), document="b.txt")] == [
+        {"text": "gate", "generation": 1}
+    ]
+
+
+def test_disabled_documents_take_no_places(index: VectorIndex) -> None:
+    giant = [point(f"door door {i}", "g", ordinal=i, document="giant.txt") for i in range(20)]
+    index.upsert("kb", [*giant, point("the small door of the cellar", document="small.txt")])
+    index.set_payload("kb", "giant.txt", {"enabled": 0})
+    for leg in (dense, sparse):
+        assert texts(leg(index, "door", limit=3)) == ["the small door of the cellar"]
+    index.set_payload("kb", "giant.txt", {"enabled": 1})
+    for leg in (dense, sparse):
+        assert len(leg(index, "door", limit=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [(99.0, ["always"]), (100.0, ["always", "begun"]), (199.9, ["always", "begun"]), (200.0, ["always"])],
+)
+def test_points_are_found_within_their_time(index: VectorIndex, at: float, found: list[str]) -> None:
+    index.upsert("kb", [point("door", document="begun"), point("door", ordinal=1, document="always")])
+    index.set_payload("kb", "begun", {"valid_from": 100, "valid_until": 200})
+    index.set_payload("kb", "always", {"valid_from": 0, "valid_until": ALWAYS})
+    vector, weights = EMBEDDER.embed_query("door"), ENCODER.encode_query("door")
+    legs = index.search("kb", dense=vector, sparse=weights, principal=PUBLIC, limit=9, at=at)
+    for hits in (legs.dense, legs.sparse):
+        assert sorted(hit.payload["document"] for hit in hits) == found
+
+
+def test_now_is_the_clock_of_this_moment(index: VectorIndex) -> None:
+    now = int(time.time())
+    index.upsert(
+        "kb", [point(f"door {name}", ordinal=i, document=name) for i, name in enumerate(("old", "now", "new"))]
+    )
+    index.set_payload("kb", "old", {"valid_from": 0, "valid_until": now})
+    index.set_payload("kb", "now", {"valid_from": now - 60, "valid_until": now + 600})
+    index.set_payload("kb", "new", {"valid_from": now + 600, "valid_until": ALWAYS})
+    assert texts(dense(index, "door")) == texts(sparse(index, "door")) == ["door now"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(), ["a", "b", "c", "plain"]),
+        (Filters(tags=("x",)), ["a", "b"]),
+        (Filters(tags=("y", "z")), ["b", "c"]),
+        (Filters(tags=("X",)), []),
+        (Filters(source="https://a.example/"), ["a", "b"]),
+        (Filters(source="https://a.example/docs/b.html"), ["b"]),
+        (Filters(tags=("x",), source="s3://"), []),
+    ],
+)
+def test_tags_and_source_filter_inside_the_legs(index: VectorIndex, filters: Filters, found: list[str]) -> None:
+    said = {
+        "a": (["x"], "https://a.example/a.html"),
+        "b": (["x", "y"], "https://a.example/docs/b.html"),
+        "c": (["z"], "s3://bucket/c.txt"),
+    }
+    index.upsert("kb", [point("door", ordinal=i, document=name) for i, name in enumerate([*said, "plain"])])
+    for name, (tags, source) in said.items():
+        index.set_payload("kb", name, {"tags": tags, "source": source})
+    vector, weights = EMBEDDER.embed_query("door"), ENCODER.encode_query("door")
+    legs = index.search("kb", dense=vector, sparse=weights, principal=PUBLIC, limit=9, filters=filters)
+    for hits in (legs.dense, legs.sparse):
+        assert sorted(hit.payload["document"] for hit in hits) == found

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import DataFolderBusy, IndexUnavailable
+from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS
 from ingest.index.edge import EdgeIndex
 from tests.integration.index_rig import SIZE, dense, edge, point, sparse, texts
 
@@ -130,4 +131,20 @@ def test_edge_drop_removes_the_files(tmp_path: Path) -> None:
     index.upsert("kb", [point("door")])
     index.drop("kb")
     assert list((tmp_path / "index").iterdir()) == []
+    index.close()
+
+
+def test_an_edge_shard_of_before_gets_the_new_field_indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.index.edge.INTEGER_FIELDS", ("generation", "live"))
+    monkeypatch.setattr("ingest.index.edge.KEYWORD_FIELDS", ("tenant", "acl", "version"))
+    old = edge(tmp_path)
+    old.upsert("kb", [point("door")])
+    old.close()
+    monkeypatch.undo()
+    index = EdgeIndex(tmp_path / "index", SIZE)
+    index.set_payload("kb", "a.txt", {"enabled": 0})
+    assert dense(index, "door") == []
+    with index._shard("kb") as shard:
+        assert shard is not None
+        assert set(KEYWORD_FIELDS) | set(INTEGER_FIELDS) <= set(shard.info().payload_schema)
     index.close()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import IndexUnavailable
+from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS
 from ingest.index.server import ServerIndex, connect
 from ingest.schema import Principal
 from tests.integration.index_rig import EMBEDDER, ENCODER, SIZE, dense, point
@@ -89,7 +90,7 @@ def test_the_tenant_index_stands_before_the_first_upload(wire: Wire) -> None:
     paths = [(method, path.rsplit("/", 1)[-1]) for method, path, _ in wire.requests]
     created, first_upload = paths.index(("PUT", "index")), paths.index(("PUT", "points"))
     assert created < first_upload
-    assert paths.count(("PUT", "index")) == 9  # made once, not at each call
+    assert paths.count(("PUT", "index")) == 1 + len(KEYWORD_FIELDS) + len(INTEGER_FIELDS)  # made once, not at each call
 
     fields = {body["field_name"]: body["field_schema"] for body in wire.bodies("PUT", "/index")}
     assert wire.bodies("PUT", "/index")[0] == {
@@ -119,6 +120,7 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
     ((by_vector, by_words),) = [body["searches"] for body in wire.bodies("POST", "/query/batch")]
     for query, leg in ((by_vector, "dense"), (by_words, "sparse")):
         assert matches(query["filter"]["must"]) == {"kb": "kb1", "live": 1, "tenant": "t", "acl": ["a", "b"]}
+        assert [c["key"] for c in query["filter"]["must_not"]] == ["enabled", "valid_from", "valid_until"]
         assert (query["using"], query["limit"]) == (leg, 7)
     assert matches(by_words["params"]["idf"]["corpus"]["must"]) == {"kb": "kb1"}
 
@@ -134,6 +136,13 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
             "/points/payload",
             {"kb": "kb1", "version": "v", "generation": 3},
         ),
+        (lambda i: i.set_payload("kb1", "a", {"x": 1}), "POST", "/points/payload", {"kb": "kb1", "document": "a"}),
+        (
+            lambda i: list(i.payloads("kb1", document="a", flag="f", live=True)),
+            "POST",
+            "/points/scroll",
+            {"kb": "kb1", "document": "a", "flags": "f", "live": 1},
+        ),
         (lambda i: i.count("kb1"), "POST", "/points/count", {"kb": "kb1"}),
         (lambda i: i.writings("kb1"), "POST", "/points/scroll", {"kb": "kb1"}),
         (
@@ -143,7 +152,7 @@ def test_queries_carry_the_knowledge_base_and_its_own_statistics(wire: Wire) -> 
             {"kb": "kb1", "version": "v", "generation": 3},
         ),
     ],
-    ids=["delete", "drop", "set_live", "count", "writings", "points"],
+    ids=["delete", "drop", "set_live", "set_payload", "payloads", "count", "writings", "points"],
 )
 def test_nothing_reaches_beyond_its_knowledge_base(
     wire: Wire, act: Callable[[ServerIndex], Any], method: str, ending: str, where: dict[str, Any]
@@ -165,6 +174,8 @@ CALLS = {
     "search": lambda index: dense(index, "door"),
     "points": lambda index: list(index.points("kb", "v", 1)),
     "writings": lambda index: index.writings("kb"),
+    "set_payload": lambda index: index.set_payload("kb", "a", {"x": 1}),
+    "payloads": lambda index: list(index.payloads("kb")),
 }
 
 

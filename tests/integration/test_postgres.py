@@ -29,6 +29,7 @@ from tests.fakes import HashEmbedder, MemoryIndex
 
 # The same test functions; the fixture `engine` below takes the place of SQLite's.
 from tests.unit.ingest.test_catalog import *  # noqa: F403
+from tests.unit.ingest.test_curation import *  # noqa: F403
 
 
 def _as_postgres(command: list[str]) -> list[str]:

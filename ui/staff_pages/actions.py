@@ -24,9 +24,9 @@ def reprocess(desk: Desk, document: Document) -> None:
 
 
 def confirm(desk: Desk) -> None:
-    """The dialog before a document is deleted, where it is open."""
+    """The dialog before a document is deleted or its ingestion ended, where one is open."""
     what, document_id = parts.question()
-    if what != "delete_document":
+    if what not in ("delete_document", "cancel_document"):
         return
     t = desk.t
     try:
@@ -36,6 +36,9 @@ def confirm(desk: Desk) -> None:
         st.error(problem(desk, exc))
         return
     name = escaped(document.document)
+    if what == "cancel_document":
+        _confirm_cancel(desk, document)
+        return
 
     def delete() -> None:
         try:
@@ -49,6 +52,24 @@ def confirm(desk: Desk) -> None:
         st.rerun()
 
     parts.confirm(t("doc_delete_title"), t("doc_delete_sure", name=name), t("doc_delete"), delete, t)
+
+
+def _confirm_cancel(desk: Desk, document: Document) -> None:
+    t = desk.t
+    name = escaped(document.document)
+
+    def cancel() -> None:
+        try:
+            desk.client.cancel(document.id)
+            parts.notice(t("doc_cancelled", name=name))
+        except ApiError as exc:
+            # It came to its end while the question stood open.
+            parts.notice(t("doc_cancel_late", name=name) if exc.type == "conflict" else problem(desk, exc))
+        parts.forget_question()
+        st.rerun()
+
+    text = t("doc_cancel_sure", name=name) + (f" {t('old_answers')}" if document.live else "")
+    parts.confirm(t("doc_cancel_title"), text, t("doc_cancel"), cancel, t, icon="stop_circle", stay=t("doc_cancel_not"))
 
 
 def problem(desk: Desk, exc: ApiError) -> str:

@@ -49,7 +49,7 @@ class Desk:
 
     def when(self, moment: str) -> str:
         """A time for people, in their own time zone."""
-        return formats.when(moment, self.t, self.language, _zone())
+        return formats.when(moment, self.t, self.language, zone())
 
     @contextmanager
     def telling(self, place: str = "page") -> Iterator[None]:
@@ -125,7 +125,8 @@ def in_short(exc: ApiError, url: str, t: Translate) -> str:
     return f"{t(lead(exc))} {t('server_says', message=formats.one_line(str(exc), 300))}"
 
 
-def _zone() -> tzinfo:
+def zone() -> tzinfo:
+    """The reader's time zone, as the browser says it."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.client import ApiError
 from ui.rendering import escaped
-from ui.staff_pages import actions, document, formats, parts, uploads
+from ui.staff_pages import actions, document, formats, parts, publication, uploads
 from ui.staff_pages.desk import Desk
 from ui.wire import Document, KnowledgeBase
 
@@ -36,6 +36,7 @@ def show(desk: Desk) -> None:
         busy = base.in_progress > 0 or uploads.undecided(base.name)
         st.fragment(partial(_watched, desk, base.name, busy), run_every=POLL_S if busy else None)()
     actions.confirm(desk)
+    publication.dialog(desk)
 
 
 def _watched(desk: Desk, name: str, busy: bool) -> None:
@@ -57,6 +58,7 @@ def _list(desk: Desk, base: KnowledgeBase) -> None:
     counts = {"all": base.documents, "ready": base.ready, "failed": base.failed, "waiting": base.in_progress}
     with st.container(horizontal=True, vertical_alignment="bottom", key="doc-filter"):
         search = st.text_input(t("doc_search"), key="doc-search", icon=":material/search:")
+        tag = st.text_input(t("doc_tag"), key="doc-tag", icon=":material/sell:").strip()
         wanted = st.segmented_control(
             t("doc_state"),
             _FILTERS,
@@ -67,8 +69,8 @@ def _list(desk: Desk, base: KnowledgeBase) -> None:
         )
     state = wanted or "all"
     # A page of its own for each search: the third page of one is not that of another.
-    key = f"doc-page-{base.name}-{state}-{search}"
-    found, total = _found(desk, base.name, state, search.strip(), key)
+    key = f"doc-page-{base.name}-{state}-{search}" + (f"-{tag}" if tag else "")
+    found, total = _found(desk, base.name, state, search.strip(), tag, key)
     if not found:
         parts.empty(t("doc_no_match"), "", "search_off")
         return
@@ -78,18 +80,21 @@ def _list(desk: Desk, base: KnowledgeBase) -> None:
     parts.paging(total, EACH_PAGE, key, t)
 
 
-def _found(desk: Desk, kb: str, state: str, search: str, key: str) -> tuple[list[Document], int]:
+def _found(desk: Desk, kb: str, state: str, search: str, tag: str, key: str) -> tuple[list[Document], int]:
     if state == "waiting":
         working = uploads.in_progress(desk, kb)
-        fitting = [each for each in working if search.casefold() in each.document.casefold()]
+        fitting = [
+            each for each in working if search.casefold() in each.document.casefold() and (not tag or tag in each.tags)
+        ]
         offset = parts.page_offset(len(fitting), EACH_PAGE, key)
         return fitting[offset : offset + EACH_PAGE], len(fitting)
     only = None if state == "all" else state
+    tags = [tag] if tag else []
     offset = parts.page_offset(None, EACH_PAGE, key)
-    page = desk.client.documents(kb, state=only, search=search, limit=EACH_PAGE, offset=offset)
+    page = desk.client.documents(kb, state=only, search=search, tags=tags, limit=EACH_PAGE, offset=offset)
     if not page.documents and offset:
         offset = parts.page_offset(page.total, EACH_PAGE, key)
-        page = desk.client.documents(kb, state=only, search=search, limit=EACH_PAGE, offset=offset)
+        page = desk.client.documents(kb, state=only, search=search, tags=tags, limit=EACH_PAGE, offset=offset)
     return page.documents, page.total
 
 
@@ -105,7 +110,9 @@ def _row(desk: Desk, each: Document) -> None:
                 st.rerun()
             facts = [*formats.document_facts(each, t), t("doc_updated", when=desk.when(each.updated_at))]
             st.caption(escaped(" · ".join(facts)))
-        parts.state_badge(each.state, t)
+            if said := publication.badges(each, t):
+                st.markdown(said)
+        parts.state_badge(each.state, t, stalled=each.progress is not None and each.progress.stalled)
         _menu(desk, each)
     if each.state == "failed":
         parts.failure(desk, each)
@@ -113,8 +120,11 @@ def _row(desk: Desk, each: Document) -> None:
 
 def _menu(desk: Desk, each: Document) -> None:
     t = desk.t
-    names = {"open": "doc_open", "reprocess": "doc_reprocess", "delete": "doc_delete"}
-    icons = {"open": "visibility", "reprocess": "refresh", "delete": "delete"}
+    names = {"open": "doc_open", "publication": "pub_title", "reprocess": "doc_reprocess", "delete": "doc_delete"}
+    icons = {"open": "visibility", "publication": "event", "reprocess": "refresh", "delete": "delete"}
+    if not each.finished:
+        names["cancel"], icons["cancel"] = "doc_cancel", "stop_circle"
+        del names["reprocess"]
     chosen = st.menu_button(
         t("doc_actions"),
         list(names),
@@ -128,6 +138,12 @@ def _menu(desk: Desk, each: Document) -> None:
         st.rerun()
     elif chosen == "delete":
         parts.ask("delete_document", each.id)
+        st.rerun()
+    elif chosen == "cancel":
+        parts.ask("cancel_document", each.id)
+        st.rerun()
+    elif chosen == "publication":
+        parts.ask("publication", each.id)
         st.rerun()
     elif chosen == "reprocess":
         try:

@@ -11,9 +11,21 @@ from ui.wire import Document
 
 # Kinds of failures by the words of their reasons; the first that fits names the remedy.
 _REMEDIES = (
+    (re.compile(r"cancelled on request", re.I), "mend_cancelled"),
+    (re.compile(r"\bDRM\b", re.I), "mend_protected"),
     (re.compile(r"password|encrypted", re.I), "mend_password"),
     (re.compile(r"\bOCR\b|\bscan\b", re.I), "mend_scan"),
+    (re.compile(r"no room left|disk is full|free space|make room", re.I), "mend_room"),
+    (
+        re.compile(r"upload what is inside|unpack it|more than [\d,]+ (?:files|entries)|within mails", re.I),
+        "mend_unpack",
+    ),
+    (
+        re.compile(r"split it|longer than|of memory|more than [\d,.]+ (?:MiB|GiB|pages|slides|pixels)", re.I),
+        "mend_split",
+    ),
     (re.compile(r"kind of file|old Office format", re.I), "mend_kind"),
+    (re.compile(r"\bJSON\b|quotation marks|mend it there", re.I), "mend_text"),
     (re.compile(r"no text|is empty", re.I), "mend_empty"),
     (
         re.compile(r"although its name says so|damaged|cut off|cannot be (?:read|opened)|crashed|not readable", re.I),
@@ -81,6 +93,16 @@ def reason(document: str, text: str) -> str:
 def remedy(text: str, t: Translate) -> str:
     """What to do about a failure, by its reason."""
     return t(next((key for pattern, key in _REMEDIES if pattern.search(text)), "mend_again"))
+
+
+def step(document: Document, t: Translate) -> str:
+    """Where the work on it is: ``Reading, page 12 of 80``; ``Waiting``."""
+    state = t(f"state_{document.state}")
+    progress = document.progress
+    if progress is None or progress.total <= 1:
+        return state
+    unit = "step_page" if document.state == "parsing" else "step_passage"
+    return t(unit, stage=state, done=f"{progress.done:,}", total=f"{progress.total:,}")
 
 
 def one_line(text: str, most: int = 160) -> str:

@@ -37,8 +37,11 @@ def empty(title: str, text: str, icon: str) -> None:
         st.markdown(f":gray[:material/{icon}:] **{title}**  \n:gray[{text}]", text_alignment="center")
 
 
-def state_badge(state: str, t: Translate) -> None:
+def state_badge(state: str, t: Translate, *, stalled: bool = False) -> None:
     """A document's state as word, colour and icon."""
+    if stalled:
+        st.markdown(f":orange-badge[:material/hourglass_disabled: {t('state_stalled')}]")
+        return
     colour, icon = _STATES.get(state, ("gray", "help"))
     known = state in _STATES
     st.markdown(f":{colour}-badge[:material/{icon}: {t(f'state_{state}') if known else escaped(state)}]")
@@ -95,10 +98,21 @@ def page_offset(total: int | None, each: int, key: str) -> int:
     return (page - 1) * each
 
 
-def confirm(title: str, text: str, action: str, do: Callable[[], None], t: Translate, *, typed: str = "") -> None:
+def confirm(
+    title: str,
+    text: str,
+    action: str,
+    do: Callable[[], None],
+    t: Translate,
+    *,
+    typed: str = "",
+    icon: str = "delete",
+    stay: str = "",
+) -> None:
     """A dialog before something that cannot be undone; it stays open until it is answered.
 
     typed: a name to be typed first, for what takes much with it.
+    stay:  the word on the button that changes nothing; "Cancel" when not given.
     """
 
     @st.dialog(title, on_dismiss=forget_question)
@@ -109,8 +123,8 @@ def confirm(title: str, text: str, action: str, do: Callable[[], None], t: Trans
             label = t("base_delete_type", name=escaped(typed))
             given = st.text_input(label, key="confirm-name", autocomplete="off")
         with st.container(horizontal=True, horizontal_alignment="right"):
-            cancelled = st.button(t("cancel"), key="confirm-cancel")
-            confirmed = st.button(action, type="primary", icon=":material/delete:", key="confirm-do")
+            cancelled = st.button(stay or t("cancel"), key="confirm-cancel")
+            confirmed = st.button(action, type="primary", icon=f":material/{icon}:", key="confirm-do")
         if cancelled:
             forget_question()
             st.rerun()

@@ -89,6 +89,9 @@ def _queue(desk: Desk, found: System) -> None:
     st.markdown(formats.counted("sys_queue_n", queued, t) if queued else f":gray[{t('sys_queue_idle')}]")
     for name in found.ingestion.running[:SHOWN]:
         st.markdown(f":blue[:material/sync:] {t('sys_queue_running', name=escaped(name))}")
+    for name in found.ingestion.stalled[:SHOWN]:
+        said = t("sys_queue_stalled", name=escaped(name))
+        st.markdown(f":orange[:material/hourglass_disabled:] {said}  \n:gray[:small[{t('stalled_lead')}]]")
 
 
 def _settings(desk: Desk, found: System) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from ui.client import ApiAway, ApiError
 from ui.rendering import escaped
 from ui.staff_pages import desk as desks
-from ui.staff_pages import formats
+from ui.staff_pages import formats, parts
 from ui.staff_pages.desk import Desk
 from ui.wire import Document, KnowledgeBase
 
@@ -50,9 +50,10 @@ def receive(desk: Desk, kb: str) -> None:
         if not files:
             st.caption(t("up_hint", size=formats.size(most, t)))
             return
+        draft = st.checkbox(t("up_draft"), key="upload-draft", help=t("up_draft_help"))
         label = formats.counted("up_button", len(files), t)
         if st.button(label, type="primary", icon=":material/upload:", key="upload-send"):
-            st.session_state[_LATEST] = _send(desk, kb, files)
+            st.session_state[_LATEST] = _send(desk, kb, files, draft=draft)
             st.session_state[_ROUND] = turn + 1
             st.rerun()
 
@@ -69,7 +70,7 @@ def _words(choose: str, drop: str) -> str:
     )
 
 
-def _send(desk: Desk, kb: str, files: Sequence[UploadedFile]) -> Latest:
+def _send(desk: Desk, kb: str, files: Sequence[UploadedFile], *, draft: bool) -> Latest:
     """One request a file: each has its own end, and one that is refused holds none of the others up."""
     t = desk.t
     latest = Latest(kb)
@@ -91,7 +92,7 @@ def _send(desk: Desk, kb: str, files: Sequence[UploadedFile]) -> Latest:
             latest.problems.append(t("up_stopped", name=name))
             continue
         try:
-            latest.sent.update({each.id: each for each in desk.client.upload(kb, [(file.name, file)])})
+            latest.sent.update({each.id: each for each in desk.client.upload(kb, [(file.name, file)], draft=draft)})
         except ApiError as exc:
             away = isinstance(exc, ApiAway)
             problem = desks.in_short(exc, desk.url, t)
@@ -153,14 +154,19 @@ def _refresh(desk: Desk, latest: Latest, working: dict[str, Document]) -> None:
 
 def _bar(desk: Desk, each: Document) -> None:
     t = desk.t
-    name, stage = escaped(each.document), t(f"state_{each.state}")
+    name, stage = escaped(each.document), formats.step(each, t)
     if each.progress is None or each.progress.total <= 1:
         # Waiting is no progress; reading has no steps that could be counted.
-        share, text = (0.0 if each.state == "received" else 0.1), t("work_step", name=name, stage=stage)
+        share = 0.0 if each.state == "received" else 0.1
     else:
-        done, total = each.progress.done, each.progress.total
-        share, text = 0.1 + 0.9 * done / total, t("work_step_of", name=name, stage=stage, done=done, total=total)
-    st.progress(min(share, 1.0), text)
+        share = 0.1 + 0.9 * each.progress.done / each.progress.total
+    with st.container(horizontal=True, vertical_alignment="center", key=f"work-{each.id}"):
+        st.progress(min(share, 1.0), t("work_step", name=name, stage=stage))
+        if st.button(t("doc_cancel"), icon=":material/stop_circle:", type="tertiary", key=f"work-cancel-{each.id}"):
+            parts.ask("cancel_document", each.id)
+            st.rerun()
+    if each.progress is not None and each.progress.stalled:
+        st.caption(f":orange[:material/hourglass_disabled:] {t('stalled_lead')}")
 
 
 def _outcome(desk: Desk, latest: Latest) -> None:
@@ -190,6 +196,6 @@ def _outcome(desk: Desk, latest: Latest) -> None:
             said = t("up_failed", name=escaped(each.document))
             st.markdown(f":red[:material/error:] **{said}**  \n{why}  \n{formats.remedy(each.reason, t)}")
         for each in ready[:SHOWN]:
-            key = "up_unchanged" if each.unchanged else "up_ready"
+            key = "up_unchanged" if each.unchanged else "up_drafted" if each.draft else "up_ready"
             passages = formats.counted("passages", each.chunks, t)
             st.markdown(f":green[:material/check_circle:] {t(key, name=escaped(each.document), passages=passages)}")

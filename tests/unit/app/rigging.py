@@ -12,6 +12,7 @@ from app.rag.retrieve import HybridSearch
 from ingest.index.base import Point, chunk_id
 from ingest.language import detect_language
 from ingest.records import KnowledgeBase
+from ingest.schema import EVERYTHING, Filters
 from ingest.sparse import SparseEncoder
 from serving.engines import ChatEngine
 from tests.fakes import HashEmbedder, MemoryIndex, ScriptedChatModel
@@ -33,7 +34,9 @@ class Live:
 
     dead: set[tuple[str, int]] = field(default_factory=set)
 
-    def live_among(self, pairs: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    def live_among(
+        self, pairs: Iterable[tuple[str, int]], filters: Filters = EVERYTHING, at: datetime | None = None
+    ) -> set[tuple[str, int]]:
         return set(pairs) - self.dead
 
 

@@ -29,7 +29,7 @@ FILE = ROOT / "compose.yaml"
 SCHEMA = Path(__file__).parent / "compose-spec.json"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
 SECRETS = {"FRONTDESK_API_KEY": "a" * 32, "QDRANT_API_KEY": "b" * 32, "POSTGRES_PASSWORD": "c" * 32}
-OURS = {"app", "ui-customer", "ui-staff", "vllm-cpu"}
+OURS = sorted({"app", "ui-customer", "ui-staff", "vllm-cpu"})
 # Made for root by its makers; it runs without capabilities and is not published.
 ROOT_USER = {"vllm-gpu"}
 FRONTDESK = {

@@ -2,79 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import pytest
 
-from ingest.catalog import Catalog
-from ingest.database import open_database
 from ingest.errors import IndexMismatch, NotFound
-from ingest.files import FileStore
 from ingest.index.base import chunk_id
-from ingest.pipeline import INTERRUPTED, WINDOW, Ingested, Mismatch, Pipeline, Upload
+from ingest.pipeline import WINDOW, Ingested, Upload
 from ingest.reading import chunk_budget
-from ingest.records import KnowledgeBase, State
+from ingest.records import State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
-from ingest.worklist import MOST_ATTEMPTS
 from tests.fakes import HashEmbedder, MemoryIndex
-
-
-@dataclass
-class Shop:
-    """Everything that a pipeline works on, and a knowledge base."""
-
-    folder: Path
-    catalog: Catalog
-    files: FileStore
-    index: MemoryIndex
-    embedder: HashEmbedder
-    kb: KnowledgeBase = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.kb = self.catalog.create_knowledge_base("shop")
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """A new one each time, as after a restart."""
-        return Pipeline(self.catalog, self.files, self.index, self.embedder, SparseEncoder(), chunk_tokens=64)
-
-    def upload(self, name: str, content: str | bytes, title: str = "") -> Upload:
-        path = self.folder / f"source-{name}"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return Upload(name, path, title)
-
-    def ingest(self, *uploads: Upload) -> list[Ingested]:
-        base = self.catalog.knowledge_base("shop")
-        return list(self.pipeline.ingest(base, uploads))
-
-    def put(self, name: str, content: str) -> Ingested:
-        (result,) = self.ingest(self.upload(name, content))
-        return result
-
-    def texts(self) -> list[str]:
-        """What the index holds, hidden or not."""
-        found = self.index.writings(self.kb.id)
-        return sorted(hit.payload["text"] for pair in found for hit in self.index.points(self.kb.id, *pair))
-
-    def answers(self, question: str) -> list[str]:
-        """What a customer could be shown: live in the index, and live by the catalog."""
-        vector = self.embedder.embed_query(question)
-        hits = self.index.search(self.kb.id, dense=vector, sparse=None, principal=PUBLIC, limit=50).dense
-        pairs = self.catalog.live_among((h.payload["version"], h.payload["generation"]) for h in hits)
-        return [h.payload["text"] for h in hits if (h.payload["version"], h.payload["generation"]) in pairs]
-
-    def stored(self) -> list[str]:
-        return sorted(path.read_text() for path in (self.folder / "store").rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    engine = open_database(f"sqlite:///{tmp_path / 'catalog.db'}")
-    yield Shop(tmp_path, Catalog(engine), FileStore(tmp_path / "store"), MemoryIndex(), HashEmbedder())
-    engine.dispose()
+from tests.unit.ingest.shop import Shop
 
 
 def test_three_uploads_one_of_them_broken(shop: Shop) -> None:
@@ -103,7 +41,9 @@ def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
     (hit,) = shop.index.points(shop.kb.id, *writing)
     version = shop.catalog.document(shop.kb, "c.md").latest
     assert hit.id == chunk_id(version.id, 0)
-    assert {key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "pages", "sheet")} == {
+    assert {
+        key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "embed_hash", "pages", "sheet")
+    } == {
         "tenant": "default",
         "acl": ["public"],
         "document": "c.md",
@@ -116,6 +56,8 @@ def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
         "heading_path": ["Care", "Filter"],
         "language": "en",
         "tokens": 2,
+        "boxes": [],
+        "flags": [],
     }
 
 
@@ -194,54 +136,6 @@ def test_points_are_counted_before_they_go_live(shop: Shop) -> None:
     assert shop.texts() == []
 
 
-def abandon(shop: Shop, *uploads: Upload) -> None:
-    """The process dies once the first result of a batch is out: what follows is never run."""
-    run = shop.pipeline.ingest(shop.kb, uploads)
-    next(run)
-    run.close()
-
-
-def test_recover_after_a_crash_between_two_documents_of_a_batch(shop: Shop) -> None:
-    shop.put("b.txt", "Open on Sundays.")
-    abandon(shop, shop.upload("a.txt", "Returns take ten days."), shop.upload("b.txt", "Closed on Sundays."))
-    assert shop.texts() == ["Closed on Sundays.", "Open on Sundays.", "Returns take ten days."]
-    assert [v.document for v in shop.pipeline.recover()] == ["b.txt"]
-    assert shop.catalog.document(shop.kb, "b.txt").latest.state is State.RECEIVED
-    assert shop.texts() == ["Open on Sundays.", "Returns take ten days."]
-    assert shop.answers("sundays")[0] == "Open on Sundays."
-    assert [(r.document, r.state) for r in shop.pipeline.work_off()] == [("b.txt", State.READY)]
-    assert shop.texts() == ["Closed on Sundays.", "Returns take ten days."]
-    assert shop.pipeline.recover() == []
-
-
-@pytest.mark.parametrize("state", [State.RECEIVED, State.PARSING, State.EMBEDDING, State.INDEXING])
-def test_recover_from_each_stage(shop: Shop, state: State) -> None:
-    path = shop.upload("a.txt", "Returns take ten days.").path
-    content_hash, size = shop.files.add(path)
-    version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
-    assert version is not None
-    shop.catalog.set_state([version], state)
-    (shop.folder / "store" / "tmphalfcopy").write_text("half")
-    assert [v.id for v in shop.pipeline.recover()] == [version.id]
-    # The bytes were accepted: they wait for their ingestion; the half copy does not.
-    assert shop.stored() == ["Returns take ten days."]
-    assert [r.state for r in shop.pipeline.work_off()] == [State.READY]
-    assert shop.texts() == ["Returns take ten days."]
-    assert list(shop.pipeline.work_off()) == []
-
-
-def test_a_file_that_ends_the_process_each_time_is_given_up(shop: Shop) -> None:
-    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
-    shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
-    for _ in range(MOST_ATTEMPTS):
-        (version,) = shop.catalog.received(10)
-        assert shop.catalog.claim(version)  # and the process dies
-        shop.pipeline.recover()
-    latest = shop.catalog.document(shop.kb, "a.txt").latest
-    assert (latest.state, latest.reason) == (State.FAILED, INTERRUPTED)
-    assert list(shop.pipeline.work_off()) == []
-
-
 def test_what_was_received_before_an_update_is_ingested_by_the_new_pipeline(shop: Shop) -> None:
     content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
     shop.catalog.begin_version(shop.kb, "a.txt", content_hash, "the pipeline of yesterday", size)
@@ -255,13 +149,6 @@ def test_a_version_is_worked_on_once(shop: Shop) -> None:
     version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
     assert version is not None
     assert (shop.catalog.claim(version), shop.catalog.claim(version)) == (True, False)
-
-
-def test_recover_finishes_deletions(shop: Shop) -> None:
-    shop.put("a.txt", "Returns take ten days.")
-    shop.catalog.delete_document(shop.kb, "a.txt")  # and the process dies before the points are deleted
-    shop.pipeline.recover()
-    assert (shop.texts(), shop.stored(), shop.catalog.purges()) == ([], [], [])
 
 
 def test_the_live_bytes_again_win_over_other_bytes_that_wait(shop: Shop) -> None:
@@ -286,36 +173,19 @@ def test_the_live_bytes_again_after_other_bytes_that_failed(shop: Shop) -> None:
     assert shop.texts() == ["Open on Sundays."]
 
 
-def test_verify_finds_nothing_wrong(shop: Shop) -> None:
-    shop.put("a.txt", "Open on Sundays.")
+def test_unchanged_text_keeps_its_vectors(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = {f"Part {i}": f"Section {i} tells about thing number {i}." for i in range(20)}
+    shop.put("a.md", "\n\n".join(f"# {head}\n\n{text}" for head, text in sections.items()))
+    asked: list[str] = []
+    embed = shop.embedder.embed_documents
+    monkeypatch.setattr(shop.embedder, "embed_documents", lambda texts: asked.extend(texts) or embed(texts))
+    sections["Part 7"] = "Section 7 says something else now."
+    shop.put("a.md", "\n\n".join(f"# {head}\n\n{text}" for head, text in sections.items()))
+    assert len(asked) == 1
+    assert "something else" in asked[0]
+    assert shop.answers("Section 7 says something else now")[0] == "Section 7 says something else now."
+    assert shop.answers("Section 3 tells about thing number 3")[0] == "Section 3 tells about thing number 3."
     assert shop.pipeline.verify(shop.kb) == []
-    assert shop.answers("sundays") == ["Open on Sundays."]
-
-
-def test_verify_fails_documents_that_lost_points(shop: Shop) -> None:
-    shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
-    shop.put("b.txt", "Open on Sundays.")
-    version = shop.catalog.document(shop.kb, "a.md").latest
-    shop.index.delete(shop.kb.id, version.id, version.generation)
-    assert shop.pipeline.verify(shop.kb) == [Mismatch("a.md", 2, 0)]
-    latest = shop.catalog.document(shop.kb, "a.md").latest
-    assert (latest.state, latest.live, latest.reason) == (State.FAILED, False, "the index held 0 of its 2 chunks")
-    assert [r.state for r in shop.pipeline.reprocess(shop.kb, ["a.md"])] == [State.READY]
-    assert shop.pipeline.verify(shop.kb) == []
-    assert shop.texts() == ["Open on Sundays.", "one", "two"]
-
-
-def test_verify_deletes_points_that_nobody_owns(shop: Shop) -> None:
-    shop.put("a.txt", "Open on Sundays.")
-    # A catalog that was restored from an older copy does not know what was written since.
-    other = shop.catalog.create_knowledge_base("other")
-    list(shop.pipeline.ingest(other, [shop.upload("x.txt", "Nobody's.")]))
-    ((version, generation),) = shop.index.writings(other.id)
-    stray = next(iter(shop.index._spaces[other.id].values()))
-    shop.index.upsert(shop.kb.id, [stray])
-    assert shop.pipeline.verify(shop.kb) == [Mismatch("", 0, 1)]
-    assert shop.texts() == ["Open on Sundays."]
-    assert shop.index.count(other.id, version, generation) == 1
 
 
 def test_another_embedder_is_refused(shop: Shop) -> None:

@@ -179,7 +179,11 @@ def test_a_part_that_is_away_is_named_with_what_to_do() -> None:
         {"name": "endpoint", "status": "degraded", "detail": "refused key"},
         {"name": "something newer", "status": "ok", "detail": ""},
     ]
-    state = SYSTEM | {"status": "degraded", "components": parts, "ingestion": {"queued": 3, "running": ["a.pdf"]}}
+    state = SYSTEM | {
+        "status": "degraded",
+        "components": parts,
+        "ingestion": {"queued": 3, "running": ["a.pdf"], "stalled": ["b.pdf"]},
+    }
     page = shown(system.show, {"/api/system": state})
     assert not page.exception
     said = words(page)

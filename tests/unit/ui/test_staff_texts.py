@@ -6,13 +6,14 @@ import ast
 import json
 from pathlib import Path
 
+from ui.staff_pages import flags
 from ui.texts import FOLDER, texts
 
 UI = Path(__file__).parents[3] / "ui"
 PAGES = [UI / "staff.py", *sorted((UI / "staff_pages").glob("*.py"))]
 # What the pages put together from parts: the start of a key, and what may follow.
 FAMILIES = {
-    "nav_": {"documents", "bases", "retrieval", "waiting", "system"},
+    "nav_": {"documents", "review", "bases", "retrieval", "waiting", "system"},
     "err_": {
         "invalid_request", "unauthorized", "not_found", "conflict", "too_large",
         "timeout", "rate_limited", "unavailable", "internal",
@@ -23,6 +24,10 @@ FAMILIES = {
     "try_": {"sure", "unsure", "refused", "sure_lead", "unsure_lead", "refused_lead"},
     "stage_": {"condense", "embed", "search", "judge"},
     "wait_": {"waiting", "closed", "refused", "handed_off"},
+    "view_": {"page", "list"},
+    "which_": {"live", "draft"},
+    "flag_": {f"{prefix}{kind}" for prefix in ("", "do_") for kind in flags.KINDS},
+    "personal_": set(flags.PERSONAL),
     "sys_": {
         *("ready", "degraded", "unavailable", "ready_lead", "degraded_lead", "unavailable_lead"),
         *(

@@ -35,6 +35,7 @@ def shape(elements: tuple[Element, ...]) -> list[tuple[str, str]]:
 def test_word_headings_lists_and_code(tmp_path: Path) -> None:
     document = docx.Document()
     document.sections[0].header.paragraphs[0].text = "Running head"
+    document.sections[0].footer.paragraphs[0].text = "Page 1 of 2"
     document.add_heading("Manual", 0)
     document.add_heading("Setup", 2)
     document.add_paragraph("Plug it in.")
@@ -53,6 +54,8 @@ def test_word_headings_lists_and_code(tmp_path: Path) -> None:
         ("list", "- one\n- two"),
         ("heading3", "常见问题"),
         ("code", "def f():\n    return 1"),
+        # A letterhead's address is worth one mention.
+        ("paragraph", "Running head"),
     ]
 
 

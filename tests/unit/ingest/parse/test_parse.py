@@ -10,7 +10,7 @@ from pathlib import Path
 import docx
 import pytest
 
-from ingest.errors import DamagedFile, NoText, ParseError, PasswordProtected, UnsupportedFormat
+from ingest.errors import DamagedFile, LimitExceeded, NoText, ParseError, PasswordProtected, UnsupportedFormat
 from ingest.parse import SUPPORTED_SUFFIXES, parse
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
@@ -26,19 +26,31 @@ def zipped(path: Path, parts: dict[str, bytes]) -> Path:
 @pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
-        ("a.rtf", b"{\\rtf1 x}", UnsupportedFormat, ".docx"),
-        ("a.png", b"\x89PNG", UnsupportedFormat, "Supported: .csv"),
-        ("a", b"text", UnsupportedFormat, "Supported"),
+        ("a.xyz", b"text", UnsupportedFormat, "Supported: .bmp"),
+        ("a.py", b"import sys\n", UnsupportedFormat, "Supported"),
+        ("a", bytes(range(256)) * 20, UnsupportedFormat, "Supported"),
+        ("a.exe", b"MZ\x90\0" + bytes(600), UnsupportedFormat, "a program"),
+        ("a.docx", b"MZ\x90\0" + bytes(600), UnsupportedFormat, "a program"),
+        ("a.txt", b"7z\xbc\xaf\x27\x1c\0\0\0", UnsupportedFormat, "pack its files as .zip"),
+        ("a.pages", b"no zip", UnsupportedFormat, "export it as .docx"),
         ("a.txt", b"", NoText, "empty"),
         ("a.txt", b" \n\n ", NoText, "no text"),
-        ("a.txt", b"%PDF-1.7 binary", DamagedFile, "not text"),
+        # The content decides: this is a PDF, and a broken one.
+        ("a.txt", b"%PDF-1.7 binary", DamagedFile, "cannot be opened"),
         ("a.txt", bytes(range(256)) * 20, DamagedFile, "UTF-8"),
         ("a.html", b"no markup at all", DamagedFile, "no HTML"),
         ("a.html", b"<html><body></body></html>", NoText, "no text"),
         ("a.csv", b"\x00\x01\x02\x03" * 50, DamagedFile, "UTF-8"),
         ("a.pdf", b"this is not a pdf", DamagedFile, "not a PDF"),
         ("a.pdf", b"%PDF-1.7\nand nothing more", DamagedFile, "cannot be opened"),
+        ("a.pdf", b"<!DOCTYPE html><html><p>Sign in</p></html>", DamagedFile, "a web page"),
         ("a.docx", b"just text", DamagedFile, "not a Word file"),
+        ("a.zip", b"just text", DamagedFile, "not a zip archive"),
+        ("a.png", b"just text", DamagedFile, "not a picture"),
+        ("a.rtf", b"just text", DamagedFile, "not an RTF file"),
+        ("a.eml", b"just text\n", DamagedFile, "not a mail"),
+        ("a.json", b"just text", DamagedFile, "line 1"),
+        ("a.epub", b"PK\x03\x04 cut off", DamagedFile, "damaged"),
         ("a.docx", b"PK\x03\x04 cut off", DamagedFile, "damaged"),
         ("a.docx", OLE, DamagedFile, "save it as .docx"),
         ("a.xlsx", OLE, DamagedFile, "save it as .xlsx"),
@@ -73,11 +85,11 @@ def test_a_zip_that_is_no_document_is_damaged(tmp_path: Path, suffix: str, parts
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = zipped(tmp_path / "bomb.docx", {"word/document.xml": b"\0" * (32 << 20)})
-    with pytest.raises(DamagedFile, match="unpacks to 32 MiB"):
+    with pytest.raises(LimitExceeded, match="unpacks to 32 MiB"):
         parse(path)
 
 
-def test_the_users_name_decides_the_format(tmp_path: Path) -> None:
+def test_the_users_name_decides_between_texts(tmp_path: Path) -> None:
     path = tmp_path / "3f2a"
     path.write_text("# Returns\n\nWithin 30 days.", encoding="utf-8")
     assert parse(path, name="Returns.MD").format == "md"

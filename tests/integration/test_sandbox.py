@@ -1,0 +1,340 @@
+"""The sandbox: its walls from the inside, its limits, and what it does when processes die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.embed import load_embedder
+from ingest.errors import Cancelled, LimitExceeded, NoText, ParseError
+from ingest.sandbox import LIMITS, Sandbox, SandboxNotStarted, Stopping
+from ingest.sandbox.processes import tree_of
+from ingest.settings import IngestSettings
+from ingest.tokens import TokenCounter
+from tests.hostile.honest import SENTENCE, honest_files, write_good
+from tests.integration.counting import packaged_counter
+
+ROOT = Path(__file__).parents[2]
+# What code that has taken over a reading process would try; each answers with what it got.
+ATTACK = """
+import ctypes, json, os, resource, signal, socket, sys, threading
+from pathlib import Path
+from ingest.limits import LIMITS
+from ingest.sandbox.walls import leave_network, raise_walls
+stored, scratch, outside = map(Path, sys.argv[1:4])
+port, helpers = int(sys.argv[4]), sys.argv[5] == "1"
+PlainSocket = socket.socket
+parent = os.getppid()
+alone = leave_network()
+walls = raise_walls(LIMITS, stored, scratch, helpers=helpers)
+got = {}
+def attempt(name, act):
+    try:
+        got[name] = repr(act())[:80]
+    except BaseException as exc:
+        got[name] = type(exc).__name__
+def connect(family, address):
+    with PlainSocket(family, socket.SOCK_STREAM) as s:
+        s.connect(address)
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return os.waitpid(pid, 0)
+def more_files():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100_000, 100_000))
+def thread():
+    seen = []
+    t = threading.Thread(target=seen.append, args=(1,)); t.start(); t.join()
+    return seen
+attempt("read its file", stored.read_text)
+attempt("write in scratch", lambda: (scratch / "a").write_text("x"))
+attempt("make a thread", thread)
+attempt("read outside", lambda: (outside / "secret").read_text())
+attempt("list outside", lambda: os.listdir(outside))
+attempt("write outside", lambda: (outside / "new").write_text("x"))
+attempt("delete outside", lambda: (outside / "secret").unlink())
+attempt("read shadow", lambda: open("/etc/shadow").read())
+attempt("link to outside", lambda: os.link(outside / "secret", scratch / "hard"))
+attempt("symbolic link", lambda: os.symlink("/etc/passwd", scratch / "soft"))
+attempt("environment of the parent", lambda: open(f"/proc/{parent}/environ").read())
+attempt("connect", lambda: connect(socket.AF_INET, ("127.0.0.1", port)))
+attempt("connect to a Unix socket", lambda: connect(socket.AF_UNIX, str(outside / "socket")))
+attempt("python socket", lambda: socket.create_connection(("127.0.0.1", port), 1))
+attempt("signal the parent", lambda: os.kill(parent, 0))
+attempt("more files", more_files)
+attempt("fill memory", lambda: len(bytearray(3 << 30)))
+if not helpers:
+    attempt("fork", fork)
+    attempt("run a program", lambda: os.execv("/bin/true", ["true"]))
+os.write(1, json.dumps([walls, alone, got]).encode())
+"""
+HARMLESS = {"read its file", "write in scratch", "make a thread"}
+BY_LANDLOCK = {
+    "read outside",
+    "list outside",
+    "write outside",
+    "delete outside",
+    "read shadow",
+    "link to outside",
+    "symbolic link",
+    "environment of the parent",
+}
+BY_FILTER = {"connect", "connect to a Unix socket", "fork", "run a program"}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    made = Sandbox(packaged_counter(), 256)
+    made.start()
+    yield made
+    made.stop()
+    assert not made.alive
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return write_good(tmp_path)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that takes many seconds to cut into chunks."""
+    path = tmp_path_factory.mktemp("slow") / "slow"
+    path.write_text("".join(f"Sentence number {n} is here. \n\n" for n in range(300_000)))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_processes_are_forked_from_a_single_thread(sandbox: Sandbox, good: Path, scratch: Path) -> None:
+    sandbox.read(good, "good.md", "", scratch=scratch)
+    assert len(os.listdir(f"/proc/{zygote_of(sandbox)}/task")) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
+@pytest.mark.parametrize("helpers", [False, True])
+def test_code_that_has_taken_over_a_reader_gets_nowhere(tmp_path: Path, good: Path, *, helpers: bool) -> None:
+    outside, scratch = tmp_path / "outside", tmp_path / "scratch"
+    for folder in (outside, scratch):
+        folder.mkdir()
+    (outside / "secret").write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(outside / "socket"))
+        local.listen()
+        arguments = [str(good), str(scratch), str(outside), str(listener.getsockname()[1]), str(int(helpers))]
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(ATTACK), *arguments],
+            capture_output=True,
+            check=True,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        )
+    walls, alone, got = json.loads(done.stdout)
+    refused = {name for name, result in got.items() if result.endswith("Error")}
+    assert not refused & HARMLESS, got
+    assert {"fill memory", "more files", "python socket"} <= refused | ({"more files"} if os.getuid() else set())
+    if any(wall.startswith("Landlock") for wall in walls):
+        assert refused >= BY_LANDLOCK, got
+        assert (outside / "secret").read_text() == "secret"
+    if "system call filter" in walls:
+        assert refused >= BY_FILTER & got.keys(), got
+        assert helpers or "signal the parent" in refused
+    assert alone or os.getuid()
+
+
+def test_each_honest_file_is_read(sandbox: Sandbox, tmp_path: Path, scratch: Path) -> None:
+    for name, content in honest_files().items():
+        if name.endswith((".png", ".zip")):
+            continue
+        (tmp_path / "stored").write_bytes(content)
+        read = sandbox.read(tmp_path / "stored", name, "", scratch=scratch)
+        text = " ".join(chunk.text for chunk in read.chunks)
+        assert "honest text" in text if name == "fees.pdf" else SENTENCE in text, name
+
+
+def test_attachments_are_left_and_nothing_else(sandbox: Sandbox, tmp_path: Path, scratch: Path) -> None:
+    (tmp_path / "stored").write_bytes(honest_files()["fees.zip"])
+    read = sandbox.read(tmp_path / "stored", "fees.zip", "", scratch=scratch)
+    (file,) = read.attachments
+    assert (file.name, SENTENCE in file.path.read_text()) == ("fees.txt", True)
+    assert list(scratch.iterdir()) == [file.path]
+
+
+def test_an_error_keeps_its_kind(sandbox: Sandbox, tmp_path: Path, scratch: Path) -> None:
+    (tmp_path / "stored").write_text("")
+    with pytest.raises(NoText):
+        sandbox.read(tmp_path / "stored", "empty.txt", "", scratch=scratch)
+    with pytest.raises(OSError, match="nowhere"):
+        sandbox.read(tmp_path / "nowhere", "a.txt", "", scratch=scratch)
+
+
+def test_files_are_read_side_by_side(sandbox: Sandbox, good: Path, slow: Path, tmp_path: Path) -> None:
+    wish = threading.Event()
+
+    def read_slowly() -> None:
+        with pytest.raises(Cancelled):
+            sandbox.read(slow, "slow.txt", "", scratch=tmp_path / "slow", cancelled=wish.is_set)
+
+    with ThreadPoolExecutor(5) as threads:
+        waiting = threads.submit(read_slowly)
+        some = [threads.submit(sandbox.read, good, "g.md", "", scratch=tmp_path / f"{n}") for n in range(12)]
+        assert {future.result().title for future in some} == {"Fees"}
+        assert not waiting.done()
+        wish.set()
+        waiting.result()
+
+
+def test_memory_has_a_limit(good: Path, tmp_path: Path, scratch: Path) -> None:
+    large = tmp_path / "large"
+    large.write_text("".join(f"Sentence number {n} is here. \n\n" for n in range(1_500_000)))
+    small = Sandbox(packaged_counter(), 256, replace(LIMITS, memory_bytes=320 << 20))
+    with pytest.raises(LimitExceeded, match=r"needs more than 320 MiB of memory; split it"):
+        small.read(large, "large.txt", "", scratch=scratch)
+    assert small.peak_bytes < 450 << 20
+    assert small.read(good, "good.md", "", scratch=scratch).title == "Fees"
+    small.stop()
+
+
+def test_a_process_that_dies_costs_one_document(sandbox: Sandbox, slow: Path, good: Path, scratch: Path) -> None:
+    killer = threading.Thread(target=lambda: os.kill(child_of(sandbox), signal.SIGSEGV))
+    killer.start()
+    with pytest.raises(ParseError, match="crashed on this file"):
+        sandbox.read(slow, "slow.txt", "", scratch=scratch)
+    killer.join()
+    assert sandbox.read(good, "good.md", "", scratch=scratch).title == "Fees"
+
+
+def test_the_file_is_read_again_when_all_processes_were_lost(
+    sandbox: Sandbox, slow: Path, tmp_path: Path, scratch: Path
+) -> None:
+    path = tmp_path / "some"
+    path.write_text(slow.read_text()[:400_000])
+
+    def kill() -> None:
+        child_of(sandbox)
+        os.kill(zygote_of(sandbox), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    read = sandbox.read(path, "some.txt", "", scratch=scratch)
+    killer.join()
+    assert len(read.chunks) > 100
+
+
+def test_children_end_with_the_program(tmp_path: Path, slow: Path) -> None:
+    code = """
+    import sys
+    from pathlib import Path
+    from ingest.sandbox import Sandbox
+    from tests.integration.counting import packaged_counter
+    sandbox = Sandbox(packaged_counter(), 256)
+    sandbox.start()
+    print(sandbox._zygote.process.pid, flush=True)
+    sandbox.read(Path(sys.argv[1]), "slow.txt", "", scratch=Path(sys.argv[2]))
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(code), str(slow), str(tmp_path / "scratch")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=ROOT) as program:
+        assert program.stdout is not None
+        zygote = int(program.stdout.readline())
+        until(lambda: len(tree_of(zygote)) > 1)
+        family = tree_of(zygote)
+        program.kill()
+    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+
+
+def test_stopping_is_no_error_of_the_document(slow: Path, scratch: Path) -> None:
+    stopped = Sandbox(packaged_counter(), 256)
+    stopped.start()
+    threading.Timer(0.5, stopped.stop).start()
+    with pytest.raises(Stopping):
+        stopped.read(slow, "slow.txt", "", scratch=scratch)
+    with pytest.raises(Stopping):
+        stopped.read(slow, "slow.txt", "", scratch=scratch)
+
+
+def test_what_cannot_start_says_so(good: Path, scratch: Path) -> None:
+    broken = Sandbox(TokenCounter("no tokenizer", 256), 256)
+    with pytest.raises(SandboxNotStarted):
+        broken.read(good, "good.md", "", scratch=scratch)
+
+
+def test_tokens_are_counted_as_the_embedder_does() -> None:
+    embedder = load_embedder(IngestSettings())
+    texts = [
+        "",
+        "plain words",
+        "Hölle, naïve café",
+        "退货政策：七天内",
+        "x" * 3000,
+        "a\u0301 \u200b emoji 😀",
+        "the " * 900,
+    ]
+    assert embedder.counter().count_tokens(texts) == embedder.count_tokens(texts)
+    assert embedder.counter().count_tokens([]) == []
+    assert packaged_counter().count_tokens(texts) == embedder.count_tokens(texts)
+
+
+def zygote_of(sandbox: Sandbox) -> int:
+    assert sandbox._zygote is not None
+    return sandbox._zygote.process.pid
+
+
+def child_of(sandbox: Sandbox) -> int:
+    """The process that reads now, once there is one."""
+    until(lambda: len(tree_of(zygote_of(sandbox))) > 1)
+    time.sleep(0.5)
+    return tree_of(zygote_of(sandbox))[1]
+
+
+def until(true: Any, timeout_s: float = 20.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def test_a_child_finds_its_libraries_loaded(tmp_path: Path) -> None:
+    """Each import in a child is one a file: a second for a page of Markdown, once."""
+    code = """
+import os, sys
+from pathlib import Path
+from ingest.reading import read_document
+from ingest.sandbox.child import kind_of, load_common, load_kind
+from tests.hostile.honest import honest_files
+from tests.integration.counting import packaged_counter
+counter = packaged_counter()
+load_common(counter)
+for name, content in honest_files().items():
+    if not kind_of(name):
+        continue
+    if os.fork() == 0:
+        load_kind(kind_of(name))
+        before = set(sys.modules)
+        Path("stored").write_bytes(content)
+        read_document(Path("stored"), name, "", embedder=counter, chunk_tokens=256, scratch=Path("."))
+        late = {module.partition(".")[0] for module in set(sys.modules) - before} - {"ingest"}
+        print(name, sorted(late), file=sys.stderr) if late else None
+        os._exit(0)
+    os.wait()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
