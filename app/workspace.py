@@ -1,4 +1,7 @@
-"""The composition root of everything that works on a data folder: settings in, wired parts out."""
+"""The composition root of everything that works on a data folder: settings in, wired parts out.
+
+What LangChain is part of is imported where it is made: it takes a second, which a command that asks nothing need not wait.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from app.rag.batching import BatchingEmbedder
-from app.rag.chain import AnswerChain
-from app.rag.retrieve import HybridSearch
 from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
@@ -29,10 +30,12 @@ from ingest.pipeline import Pipeline
 from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings, load_settings
 from ingest.sparse import SparseEncoder
-from serving.engines import ChatEngine, endpoint_engine, packaged_engine
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
+    from app.rag.chain import AnswerChain
+    from app.rag.retrieve import HybridSearch
+    from serving.engines import ChatEngine
     from serving.packaged import PackagedModel
 
 log = logging.getLogger(__name__)
@@ -112,7 +115,7 @@ class Workspace:
     def sandbox(self) -> Sandbox:
         """Reads files in processes of their own; the first one waits some seconds for them to start."""
         settings = self.settings.ingest
-        return Sandbox(self.model.counter(), settings.chunk_tokens, limits_of(settings), ahead=self._beside)
+        return Sandbox(lambda: self.model.counter(), settings.chunk_tokens, limits_of(settings), ahead=self._beside)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -143,6 +146,8 @@ class Workspace:
     @cached_property
     def search(self) -> HybridSearch:
         """Hybrid retrieval."""
+        from app.rag.retrieve import HybridSearch
+
         return HybridSearch(self.index, self.catalog, self.embedder, self.sparse)
 
     @cached_property
@@ -155,6 +160,8 @@ class Workspace:
     @cached_property
     def engines(self) -> list[ChatEngine]:
         """The rungs that write, best first; nothing is loaded or connected yet."""
+        from serving.engines import endpoint_engine, packaged_engine
+
         settings = self.settings.serving
         endpoint = endpoint_engine(settings)
         packaged = packaged_engine(self.packaged, settings) if settings.packaged else None
@@ -163,6 +170,8 @@ class Workspace:
     @cached_property
     def chain(self) -> AnswerChain:
         """Question to cited answer."""
+        from app.rag.chain import AnswerChain
+
         # Opening the pipeline first settles what an earlier process left in the index.
         _ = self.pipeline
         app = self.settings.app

@@ -135,8 +135,6 @@ class Pipeline:
     ) -> Iterator[Ingested]:
         found: list[Version] = []
         batch: list[_Pending] = []
-        # What the first batch needs is loaded while the first file is read.
-        threading.Thread(target=self.stages.warm_up, name="warm-up", daemon=True).start()
         stop = threading.Event()
         # Files are read in threads while this one embeds.
         reading = Ahead(
@@ -162,11 +160,15 @@ class Pipeline:
             yield from self._work(kb, ((version, "") for version in found), report)
 
     def _claimed(self, accepted: Iterable[tuple[Version | Ingested, str]]) -> Iterator[tuple[Version, str] | Ingested]:
+        # What the first batch needs is loaded while the first file is read.
+        warm_up = threading.Thread(target=self.stages.warm_up, name="warm-up", daemon=True)
         for version, title in accepted:
             if isinstance(version, Ingested):
                 yield version
             # Else somebody else has it, or it was uploaded anew meanwhile.
             elif self._catalog.claim(version):
+                if warm_up.ident is None:
+                    warm_up.start()
                 yield version, title
 
     def accept(self, kb: KnowledgeBase, upload: Upload) -> Version | Ingested:

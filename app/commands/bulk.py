@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import JsonOption, KbOption, err, out, print_json, progress_bar, reported
+from app.commands.common import JsonOption, KbOption, progress_bar, reported
+from app.commands.told import tell
 
 
 @reported
@@ -31,7 +32,6 @@ def bulk_ingest(
     from app.workspace import open_workspace
     from ingest.bulk import BulkIngestor, check_installed
     from ingest.errors import NotFound
-    from ingest.records import State
 
     check_installed()
     missing = [str(path) for path in paths if not path.exists()]
@@ -50,28 +50,4 @@ def bulk_ingest(
         parts = (workspace.catalog, workspace.files, workspace.index, workspace.model)
         bulk = BulkIngestor(*parts, workspace.model.counter(), workspace.sparse, workspace.settings.ingest)
         results = list(bulk.ingest(base, found.uploads, workers, report, cluster))
-    seconds = time.perf_counter() - begun
-    failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
-    ready = [r for r in results if r.state is State.READY]
-    chunks = sum(r.chunks for r in ready)
-    if as_json:
-        print_json(
-            {
-                "kb": name,
-                "ready": len(ready),
-                "failed": failed,
-                "skipped": found.skipped,
-                "chunks": chunks,
-                "seconds": round(seconds, 2),
-                "unchanged": sum(r.unchanged for r in ready),
-                "workers": workers,
-            }
-        )
-    else:
-        out.print(f"{len(ready)} documents ready, {chunks} chunks, {len(failed)} failed, {seconds:.1f} s")
-        for entry in failed:
-            err.print(f"  failed   {entry['document']}: {entry['reason']}", markup=False)
-        for document in found.skipped:
-            err.print(f"  skipped  {document}: no parser for this kind of file", markup=False)
-    if failed:
-        raise typer.Exit(1)
+    tell(results, found.skipped, name, time.perf_counter() - begun, as_json=as_json, workers=workers)

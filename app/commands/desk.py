@@ -146,6 +146,10 @@ class LocalDesk:
             base = self._kb(kb)
         except NotFound:
             base = self._workspace.catalog.create_knowledge_base(kb or self.default_kb)
+        known = {document.name for document in self._workspace.catalog.documents(base)}
+        if any(upload.name not in known for upload in uploads):
+            # There will be something to read: the reading processes load their libraries while we load the embedder.
+            self._workspace.sandbox.begin()
         # What an interrupted run had received comes first; the results are about the files named here.
         finished = {(r.document, r.state): r for r in self._workspace.pipeline.work_off(report)}
         # Before the new versions go live with what is said of their documents.

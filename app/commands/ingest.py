@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import JsonOption, KbOption, err, out, print_json, progress_bar, reported
+from app.commands.common import JsonOption, KbOption, progress_bar, reported
+from app.commands.told import tell
 
 
 @reported
@@ -26,7 +27,6 @@ def ingest(
     from app.commands.desk import open_desk
     from app.errors import UsageError
     from app.uploads import collect
-    from ingest.records import State
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
@@ -36,35 +36,4 @@ def ingest(
     with open_desk() as desk, progress_bar("starting") as report:
         name = kb or desk.default_kb
         results = desk.ingest(kb, [replace(upload, draft=draft) for upload in found.uploads], report)
-    seconds = time.perf_counter() - started
-    failed = [{"document": r.document, "reason": r.reason} for r in results if r.state is State.FAILED]
-    ready = [r for r in results if r.state is State.READY]
-    chunks = sum(r.chunks for r in ready)
-    if as_json:
-        print_json(
-            {
-                "kb": name,
-                "ready": len(ready),
-                "failed": failed,
-                "skipped": found.skipped,
-                "chunks": chunks,
-                "seconds": round(seconds, 2),
-                "unchanged": sum(r.unchanged for r in ready),
-                "warnings": [{"document": r.document, "warning": w} for r in ready for w in r.warnings],
-            }
-        )
-    else:
-        unchanged = sum(r.unchanged for r in ready)
-        out.print(
-            f"{len(ready)} documents ready ({unchanged} unchanged), {chunks} chunks, "
-            f"{len(failed)} failed, {len(found.skipped)} skipped, {seconds:.1f} s"
-        )
-        for entry in failed:
-            err.print(f"  failed   {entry['document']}: {entry['reason']}", markup=False)
-        for document in found.skipped:
-            err.print(f"  skipped  {document}: no parser for this kind of file", markup=False)
-        for result in ready:
-            for warning in result.warnings:
-                err.print(f"  warning  {result.document}: {warning}", markup=False)
-    if failed:
-        raise typer.Exit(1)
+    tell(results, found.skipped, name, time.perf_counter() - started, as_json=as_json)

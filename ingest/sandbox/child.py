@@ -67,14 +67,19 @@ def kind_of(name: str) -> str:
     return kind if kind in _KINDS else ""
 
 
-def load_common(counter: TokenCounter) -> None:
-    """Load what every file needs, before anything is read."""
+def load_libraries() -> None:
+    """Load the libraries that every file needs."""
     for library in _UNNEEDED:
         # Documented: None makes an import fail as if it were not installed. spaCy and its plug-ins import what they
         # find, 4 s and 250 MiB of it; a parser asks none of them anything.
         sys.modules.setdefault(library, None)  # type: ignore[arg-type]  # what the documentation says to put there
     adopt_orphans()
     _load(_COMMON)
+
+
+def load_common(counter: TokenCounter) -> None:
+    """Load all that every file needs, before anything is read."""
+    load_libraries()
     with tempfile.TemporaryDirectory() as folder:
         # One file of ours all the way loads what is left: language, tokens, cleaning.
         path = Path(folder, "warm-up.txt")

@@ -94,7 +94,7 @@ class _Reading:
 class Sandbox:
     """Reads files in child processes; any number of threads may read at once, each file has a child of its own.
 
-    counter:      counts tokens as the embedder does.
+    counter:      counts tokens as the embedder does; or what makes the counter, called when the first file is read.
     chunk_tokens: upper bound of a chunk.
     ahead:        the libraries of all kinds of files are loaded while nothing is read, not when the first such file comes.
 
@@ -103,7 +103,12 @@ class Sandbox:
     """
 
     def __init__(
-        self, counter: TokenCounter, chunk_tokens: int, limits: SandboxLimits = LIMITS, *, ahead: bool = True
+        self,
+        counter: TokenCounter | Callable[[], TokenCounter],
+        chunk_tokens: int,
+        limits: SandboxLimits = LIMITS,
+        *,
+        ahead: bool = True,
     ) -> None:
         self.limits = limits
         self._counter = counter
@@ -111,6 +116,8 @@ class Sandbox:
         self._ahead = ahead
         self._turn = threading.Lock()
         self._zygote: Zygote | None = None
+        # Started, and not configured yet.
+        self._begun: Zygote | None = None
         self._stopping = False
         # Most resident bytes that one file has taken so far.
         self.peak_bytes = 0
@@ -125,6 +132,16 @@ class Sandbox:
     def walls(self) -> tuple[str, ...]:
         """What holds a child in on this machine (walls.py); empty before the start."""
         return self._zygote.walls if self._zygote else ()
+
+    def begin(self) -> None:
+        """Start loading libraries now, and wait for nothing: the caller still has something else to load.
+
+        Raises:
+            SandboxNotStarted: it cannot be started.
+        """
+        with self._turn:
+            if self._begun is None and self._zygote is None and not self._stopping:
+                self._begun = _new_zygote()
 
     def start(self) -> None:
         """Start now, so that the first file does not wait for it.
@@ -141,10 +158,11 @@ class Sandbox:
         self._stopping = True
         if zygote := self._zygote:
             zygote.let_end()
-            with self._turn:
-                zygote.end()
-                self._zygote = None
-            zygote.control.close()
+        with self._turn:
+            for each in (self._zygote, self._begun):
+                if each is not None:
+                    each.end()
+            self._zygote = self._begun = None
 
     def read(
         self,
@@ -327,9 +345,10 @@ class Sandbox:
             return self._zygote
         if self._zygote is not None:
             self._zygote.end()
-        self._zygote = Zygote.start()
+        counter = self._counter if isinstance(self._counter, TokenCounter) else self._counter()
+        self._zygote, self._begun = self._begun or _new_zygote(), None
         try:
-            self._zygote.configure(self._counter, self._chunk_tokens, START_TIMEOUT_S, ahead=self._ahead)
+            self._zygote.configure(counter, self._chunk_tokens, START_TIMEOUT_S, ahead=self._ahead)
         except OSError as exc:
             self._zygote.end()
             self._zygote = None
@@ -338,6 +357,13 @@ class Sandbox:
             raise SandboxNotStarted("the processes that read files cannot be started") from exc
         log.info("files are read behind: %s", ", ".join(self._zygote.walls))
         return self._zygote
+
+
+def _new_zygote() -> Zygote:
+    try:
+        return Zygote.start()
+    except OSError as exc:
+        raise SandboxNotStarted("the processes that read files cannot be started") from exc
 
 
 def _empty(folder: Path, keep: frozenset[Path] = frozenset()) -> None:

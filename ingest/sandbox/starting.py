@@ -35,7 +35,7 @@ class Zygote:
 
     @classmethod
     def start(cls) -> Zygote:
-        """Start the process; it loads its libraries once it is configured."""
+        """Start the process; it loads libraries from now on, and is configured when that is wanted."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module

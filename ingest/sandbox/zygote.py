@@ -25,7 +25,16 @@ from pathlib import Path
 from typing import Any
 
 from ingest.limits import SandboxLimits
-from ingest.sandbox.child import KINDS, kind_of, load_common, load_kind, read_and_answer, walls_here, wants_helpers
+from ingest.sandbox.child import (
+    KINDS,
+    kind_of,
+    load_common,
+    load_kind,
+    load_libraries,
+    read_and_answer,
+    walls_here,
+    wants_helpers,
+)
 from ingest.sandbox.landlock import SOCKETS
 from ingest.sandbox.processes import memory_of, remove_dead_sockets, tree_of
 from ingest.sandbox.walls import end_with_parent, leave_network
@@ -261,6 +270,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+    # The parent may still be loading what the settings are made of.
+    load_libraries()
     settings = _receive(control, _LENGTH.unpack(_receive(control, _LENGTH.size) or bytes(4))[0])
     if not settings:
         return

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from ingest.embed import load_embedder
-from ingest.errors import Cancelled, LimitExceeded, NoText, ParseError
+from ingest.errors import Cancelled, LimitExceeded, NoText, ParseError, SettingsError
 from ingest.sandbox import LIMITS, Sandbox, SandboxNotStarted, Stopping
 from ingest.sandbox.processes import tree_of
+from ingest.sandbox.starting import Zygote
 from ingest.settings import IngestSettings
 from ingest.tokens import TokenCounter
 from tests.hostile.honest import SENTENCE, honest_files, write_good
@@ -268,6 +269,67 @@ def test_stopping_is_no_error_of_the_document(slow: Path, scratch: Path) -> None
         stopped.read(slow, "slow.txt", "", scratch=scratch)
     with pytest.raises(Stopping):
         stopped.read(slow, "slow.txt", "", scratch=scratch)
+
+
+def test_a_process_begun_early_is_the_one_that_reads(
+    good: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = _started_processes(monkeypatch)
+    asked: list[int] = []
+
+    def counter() -> TokenCounter:
+        asked.append(len(begun))
+        return packaged_counter()
+
+    sandbox = Sandbox(counter, 256)
+    sandbox.begin()
+    sandbox.begin()
+    assert not asked
+    assert sandbox.read(good, "good.md", "", scratch=scratch).chunks
+    # One process, there before anybody had to make the counter.
+    assert (asked, len(begun)) == ([1], 1)
+    sandbox.stop()
+    assert begun[0].poll() is not None
+
+
+def test_a_process_begun_for_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = _started_processes(monkeypatch)
+    sandbox = Sandbox(packaged_counter(), 256)
+    sandbox.begin()
+    assert begun[0].poll() is None
+    sandbox.stop()
+    assert begun[0].poll() is not None
+
+
+def test_a_counter_that_cannot_be_made_is_asked_for_again(good: Path, scratch: Path) -> None:
+    answers: list[TokenCounter] = []
+
+    def counter() -> TokenCounter:
+        if not answers:
+            answers.append(packaged_counter())
+            raise SettingsError("no embedder")
+        return answers[0]
+
+    sandbox = Sandbox(counter, 256)
+    sandbox.begin()
+    with pytest.raises(SettingsError):
+        sandbox.read(good, "good.md", "", scratch=scratch)
+    assert sandbox.read(good, "good.md", "", scratch=scratch).chunks
+    sandbox.stop()
+
+
+def _started_processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that children are forked from, as they are started from now on."""
+    begun: list[subprocess.Popen[bytes]] = []
+    start = Zygote.start
+
+    def watched() -> Zygote:
+        zygote = start()
+        begun.append(zygote.process)
+        return zygote
+
+    monkeypatch.setattr(Zygote, "start", watched)
+    return begun
 
 
 def test_what_cannot_start_says_so(good: Path, scratch: Path) -> None:
