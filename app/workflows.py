@@ -151,6 +151,10 @@ class Work:
 
     def _publish(self, version: Version, chunks: int) -> Ingested:
         stages, kb = self.pipeline.stages, self._kb(version)
+        if self.catalog.live_writing(version.document_id) == (version.id, version.generation):
+            # Something after it was away, and this is the next try: what is left to be done is the purge.
+            self.pipeline.purge()
+            return Ingested(version.document, State.READY, chunks=chunks)
         if self.catalog.is_cancelled(version):
             raise Cancelled(CANCELLED)
         self.catalog.set_state([version], State.INDEXING)

@@ -58,12 +58,12 @@ class Catalog(KnowledgeBases, WorkList, Curations):
         Returns None when nothing is to be done: these very bytes, under this very pipeline, are what was received last,
         and they are live already, or wait as the draft that they shall be.
         """
-        vid = version_id(knowledge_base.id, document, content_hash, fingerprint)
         with self._session() as session:
             doc = self._entered(session, knowledge_base.id, document, parent_id)
+            # The document's id, not its name: one that was deleted and is uploaded again counts its generations anew, and
+            # what is still under way for the deleted one must not meet it.
+            vid = version_id(knowledge_base.id, doc.id, content_hash, fingerprint)
             row = session.get(VersionRow, vid, populate_existing=True)
-            # After a deletion the generations begin anew; one that is still to be purged must not be taken.
-            purging = self._purging(session, vid)
             if doc.live_version_id == vid and (draft or doc.live_generation == doc.last_generation):
                 return None
             # Other bytes came after the live ones and wait, or failed: what was said last must win, so the live bytes
@@ -75,21 +75,16 @@ class Catalog(KnowledgeBases, WorkList, Curations):
                 session.add(row)
             elif draft and row.draft and row.state == State.READY and row.generation == doc.last_generation:
                 return None
-            elif row.state in UNFINISHED or row.draft:
+            elif (row.state in UNFINISHED or row.draft) and not _is_live(doc, row):
                 # A writer that died left points of its generation behind, or a draft is taken back to be published.
                 session.add(PurgeRow(knowledge_base_id=knowledge_base.id, version_id=vid, generation=row.generation))
-            doc.last_generation = max(doc.last_generation, purging) + 1
+            doc.last_generation += 1
             row.generation, row.draft = doc.last_generation, draft
             row.state, row.reason, row.warnings, row.size_bytes = State.RECEIVED, "", "", size_bytes
             row.attempts, row.done, row.total, row.cancelled, row.heartbeat_at = 0, 0, 0, False, None
             row.updated_at = doc.updated_at = datetime.now(UTC)
             session.flush()
             return version_of(row, doc)
-
-    @staticmethod
-    def _purging(session: Session, version_id: str) -> int:
-        """The highest generation of a version that is on the purge list; 0 when there is none."""
-        return session.scalar(select(func.max(PurgeRow.generation)).where(PurgeRow.version_id == version_id)) or 0
 
     def _entered(self, session: Session, knowledge_base_id: str, name: str, parent_id: str | None) -> DocumentRow:
         """The document of a name, made when there is none, and nobody else's before this transaction ends.
@@ -114,7 +109,12 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             for version in versions:
                 session.execute(
                     update(VersionRow)
-                    .where(VersionRow.id == version.id, VersionRow.generation == version.generation)
+                    .where(
+                        VersionRow.id == version.id,
+                        VersionRow.generation == version.generation,
+                        # What has ended stays as it ended, whoever still works on it.
+                        VersionRow.state.in_(UNFINISHED),
+                    )
                     .values(state=state, updated_at=datetime.now(UTC))
                 )
 
@@ -138,7 +138,7 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             row = session.get(VersionRow, version.id, populate_existing=True)
             if doc is None or row is None or row.generation != version.generation:
                 return False
-            if (doc.live_version_id, doc.live_generation) == (row.id, row.generation):
+            if _is_live(doc, row):
                 # Published before: its points must not be purged as if another version took their place.
                 return True
             if doc.live_version_id is not None and doc.live_generation > version.generation:
@@ -168,8 +168,11 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             row = session.get(VersionRow, version.id)
             if row is None or row.generation != version.generation:
                 return
-            row.state, row.reason, row.updated_at = State.FAILED, reason, datetime.now(UTC)
             doc = session.get(DocumentRow, version.document_id)
+            if doc is not None and _is_live(doc, row):
+                # What went wrong came after it had gone live: customers keep it.
+                return
+            row.state, row.reason, row.updated_at = State.FAILED, reason, datetime.now(UTC)
             if doc is not None:
                 session.add(
                     PurgeRow(
@@ -331,3 +334,8 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             session.delete(row)
         session.flush()
         session.delete(doc)
+
+
+def _is_live(doc: DocumentRow, row: VersionRow) -> bool:
+    """Whether customers are answered from this writing of the version."""
+    return (doc.live_version_id, doc.live_generation) == (row.id, row.generation)

@@ -145,9 +145,10 @@ class Purge:
     generation: int
 
 
-def version_id(knowledge_base_id: str, document: str, content_hash: str, fingerprint: str) -> str:
+def version_id(knowledge_base_id: str, document_id: str, content_hash: str, fingerprint: str) -> str:
     """Name a version by what went into it; 32 hex digits."""
-    return hashlib.sha256("\0".join((knowledge_base_id, document, content_hash, fingerprint)).encode()).hexdigest()[:32]
+    parts = (knowledge_base_id, document_id, content_hash, fingerprint)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def knowledge_base_of(row: KnowledgeBaseRow) -> KnowledgeBase:

@@ -218,6 +218,10 @@ class WorkList(Transactions):
             row = session.get(VersionRow, version.id, populate_existing=True)
             if doc is None or row is None or row.generation != version.generation:
                 return True
+            if (doc.live_version_id, doc.live_generation) == (row.id, row.generation):
+                # It went live, and whoever says that it did not is late.
+                row.state = State.READY
+                return True
             if not counted:
                 row.attempts = max(0, row.attempts - 1)
             elif row.attempts >= MOST_ATTEMPTS:

@@ -132,7 +132,7 @@ def test_an_index_is_bound(catalog: Catalog, kb: KnowledgeBase) -> None:
 
 def test_a_version_from_received_to_ready(catalog: Catalog, kb: KnowledgeBase) -> None:
     version = begin(catalog, kb, "a")
-    assert version.id == version_id(kb.id, "a.txt", "a" * 64, "fp")
+    assert version.id == version_id(kb.id, version.document_id, "a" * 64, "fp")
     assert (version.state, version.generation, version.live) == (State.RECEIVED, 1, False)
     for state in (State.PARSING, State.EMBEDDING, State.INDEXING):
         catalog.set_state([version], state)
@@ -147,6 +147,17 @@ def test_a_version_from_received_to_ready(catalog: Catalog, kb: KnowledgeBase) -
     assert latest.warnings == ("one", "two")
     assert catalog.unfinished() == []
     assert catalog.purges() == []
+
+
+def test_what_is_live_is_not_undone_by_who_comes_late(catalog: Catalog, kb: KnowledgeBase) -> None:
+    version = put(catalog, kb, "a")
+    catalog.set_state([version], State.INDEXING)
+    catalog.fail(version, "the purge failed after it had gone live")
+    assert catalog.requeue(version)
+    document = catalog.document(kb, "a.txt")
+    assert (document.live_version_id, document.latest.state, document.latest.reason) == (version.id, State.READY, "")
+    assert purged(catalog) == []
+    assert catalog.unfinished() == []
 
 
 @pytest.mark.parametrize("part", ["knowledge base", "document", "content", "fingerprint"])

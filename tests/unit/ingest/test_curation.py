@@ -209,12 +209,20 @@ def test_a_draft_uploaded_as_no_draft_is_written_again(catalog: Catalog, kb: Kno
 # Many at once
 
 
-def test_a_generation_that_is_to_be_purged_is_not_taken_after_a_deletion(catalog: Catalog, kb: KnowledgeBase) -> None:
+def test_a_document_that_is_uploaded_again_after_its_deletion_shares_nothing_with_it(
+    catalog: Catalog, kb: KnowledgeBase
+) -> None:
     first = put(catalog, kb, "a")
     catalog.delete_document(kb, "a.txt")
     again = put(catalog, kb, "a")
-    assert (again.id, again.document_id != first.document_id) == (first.id, True)
-    assert writing(again) not in purged(catalog)
+    assert (again.id != first.id, again.document_id != first.document_id, again.generation) == (True, True, 1)
+    # What is still under way for the deleted one finds nothing of its own.
+    assert catalog.working(first.id, first.generation) is None
+    assert catalog.begin(first.id, first.generation) is None
+    catalog.fail(first, "late")
+    assert not catalog.publish(first, title="", format="txt", pages=None, chunks=1)
+    assert catalog.document(kb, "a.txt").live_version_id == again.id
+    assert [(purge.version_id, purge.generation) for purge in catalog.purges()] == [(first.id, 1)]
 
 
 def test_uploads_of_one_name_at_once_are_one_document(catalog: Catalog, kb: KnowledgeBase) -> None:

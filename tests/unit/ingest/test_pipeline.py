@@ -179,6 +179,22 @@ def test_the_live_bytes_again_leave_the_live_points_alone_until_they_are_live_th
     assert shop.pipeline.verify(shop.kb) == []
 
 
+def test_who_still_works_for_a_deleted_document_does_not_touch_the_one_uploaded_after_it(shop: Shop) -> None:
+    old = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Sundays."))
+    assert not isinstance(old, Ingested)
+    shop.catalog.claim(old)
+    read = shop.pipeline.stages.read(old, "", lambda *_: None)
+    shop.pipeline.delete(shop.kb, "a.txt")
+    shop.put("a.txt", "Open on Sundays.")
+    # The deleted one's worker comes back and goes on.
+    shop.pipeline.stages.write(shop.kb, [(old, read.title, chunk) for chunk in read.chunks])
+    assert shop.pipeline.stages.publish(shop.kb, old, read, len(read.chunks)).state is State.FAILED
+    shop.pipeline.purge()
+    assert shop.answers("open") == ["Open on Sundays."]
+    assert shop.texts() == ["Open on Sundays."]
+    assert shop.pipeline.verify(shop.kb) == []
+
+
 def test_what_a_newer_upload_has_overtaken_is_not_begun(shop: Shop) -> None:
     older = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Sundays."))
     newer = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Mondays."))
