@@ -230,6 +230,8 @@ def audit(server: Server, record: Record) -> Counter[str]:
         # Compares both ways, and would repair: it must find nothing to do.
         verified = client.post(f"/api/knowledge-bases/{KB}/verify")
         verified.raise_for_status()
+        if verified.json()["lost"]:
+            print(verified.json(), flush=True)
         wrong["catalog and index differ"] += len(verified.json()["lost"])
         wrong["orphan points"] += verified.json()["orphans_removed"]
     return Counter({kind: count for kind, count in wrong.items() if count})
