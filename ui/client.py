@@ -14,6 +14,7 @@ from httpx_sse import EventSource, SSEError
 
 from ui.curation import CurationCalls, filters_of
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
+from ui.sources import SourceCalls
 from ui.wire import (
     Answer,
     ChatEvent,
@@ -42,7 +43,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls):
+class Client(CurationCalls, SourceCalls):
     """The API of one server.
 
     Usage:

@@ -1,4 +1,4 @@
-"""The staff's pages: documents, knowledge bases, retrieval, customers who wait, the system's state."""
+"""The staff's pages: documents, sources, knowledge bases, retrieval, customers who wait, the system's state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from ui import frame
 from ui.client import ApiError
 from ui.rendering import escaped
-from ui.staff_pages import bases, desk, documents, retrieval, review, system, waiting
+from ui.staff_pages import bases, desk, documents, retrieval, review, sources, system, waiting
 from ui.staff_pages.desk import Desk
 from ui.staff_pages.parts import show_notice
 from ui.texts import Translate
@@ -21,6 +21,7 @@ _STYLE = Path(__file__).parent / "staff.css"
 # In the order of the menu: address, icon, page.
 _PAGES: tuple[tuple[str, str, Callable[[Desk], None]], ...] = (
     ("documents", "description", documents.show),
+    ("sources", "cloud_sync", sources.show),
     ("review", "fact_check", review.show),
     ("bases", "library_books", bases.show),
     ("retrieval", "manage_search", retrieval.show),

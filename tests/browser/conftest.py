@@ -49,6 +49,8 @@ class Running:
     api: str
     customers: str
     staff: str
+    # The folder of the server that may be named as a source, and folders below it.
+    shares: Path
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,10 +89,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("up")
     environment = packaged_model.environment()
     environment |= {"FRONTDESK_HOME": str(folder / "home"), "FRONTDESK_UI_CONTACT": CONTACT}
+    environment |= {"FRONTDESK_SOURCE_FOLDERS": str(folder / "shares")}
     command = [sys.executable, "-m", "app.cli", "up", "--port", str(api)]
     command += ["--customer-port", str(customers), "--staff-port", str(staff)]
     process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
-    found = Running(*(f"http://127.0.0.1:{port}" for port in (api, customers, staff)))
+    found = Running(*(f"http://127.0.0.1:{port}" for port in (api, customers, staff)), shares=folder / "shares")
     try:
         for url in (f"{found.api}/health", f"{found.customers}/", f"{found.staff}/"):
             wait_for(url, process)

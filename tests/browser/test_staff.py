@@ -248,7 +248,7 @@ def test_chinese_on_every_page(running: Running, client: Client, open_page: Any,
     row(page, "zh/warranty-zh.docx").get_by_role("button", name="zh/warranty-zh.docx").click()
     expect(page.locator('[class*="st-key-chunk-"]').first).to_contain_text("段落 1")
     shot(page, "staff-phone-12-chinese")
-    for name in ("知识库", "检索测试", "待回复客户", "系统状态"):
+    for name in ("同步来源", "知识库", "检索测试", "待回复客户", "系统状态"):
         menu(page, name)
         page.wait_for_timeout(500)
         assert no_wider_than_the_window(page), name

@@ -108,16 +108,20 @@ def confirm(
     typed: str = "",
     icon: str = "delete",
     stay: str = "",
+    more: Callable[[], None] | None = None,
 ) -> None:
     """A dialog before something that cannot be undone; it stays open until it is answered.
 
     typed: a name to be typed first, for what takes much with it.
     stay:  the word on the button that changes nothing; "Cancel" when not given.
+    more:  draws what is to be chosen before.
     """
 
     @st.dialog(title, on_dismiss=forget_question)
     def dialog() -> None:
         st.markdown(text)
+        if more is not None:
+            more()
         given = ""
         if typed:
             label = t("base_delete_type", name=escaped(typed))
