@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ def ready(client: Client, kb: str, name: str, file: io.BytesIO, *, draft: bool =
 
 
 def base(client: Client, name: str) -> str:
+    # A name of its own for each try: a test that is run again must not stumble over what its first try left.
+    name = f"{name} {uuid.uuid4().hex[:4]}"
     client.create_knowledge_base(name)
     return name
 
