@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,16 +33,29 @@ class DocumentFinder:
         return [self._ids[fused.hit.payload["document"]] for fused in self._search.search(self._kb, question).fused]
 
 
-def run_retrieval(
-    dataset: Path, ingest_progress: Progress, ask_progress: Callable[[int, int], None]
-) -> RetrievalReport:
-    """Index a dataset into a temporary data folder and evaluate retrieval on its questions.
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A dataset in a knowledge base of its own.
+
+    ids:     the dataset's ids by document name.
+    seconds: what ingestion took, index building included.
+    """
+
+    search: HybridSearch
+    kb: KnowledgeBase
+    ids: dict[str, str]
+    seconds: float
+
+
+@contextmanager
+def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
+    """A dataset's documents, ingested into a temporary data folder by the real pipeline.
 
     Raises:
         DatasetError: the dataset cannot be read.
         FrontdeskError: a document could not be ingested.
     """
-    documents, questions = read_documents(dataset), read_questions(dataset)
+    documents = read_documents(dataset)
     with TemporaryDirectory(prefix="frontdesk-eval-") as temporary:
         folder = Path(temporary)
         settings = Settings.load()
@@ -52,13 +67,27 @@ def run_retrieval(
             _ = workspace.embedder.embed_query("warm up")
             kb = workspace.catalog.create_knowledge_base("evaluation")
             started = time.perf_counter()
-            for result in workspace.pipeline.ingest(kb, uploads, ingest_progress):
+            for result in workspace.pipeline.ingest(kb, uploads, progress):
                 if result.state is State.FAILED:
                     raise FrontdeskError(f"document {ids[result.document]!r} could not be ingested: {result.reason}")
             workspace.index.optimize(kb.id)
             seconds = time.perf_counter() - started
-            finder = DocumentFinder(workspace.search, workspace.catalog.knowledge_base("evaluation"), ids)
-            return evaluate_retrieval(questions, finder, seconds, ask_progress)
+            yield Indexed(workspace.search, workspace.catalog.knowledge_base("evaluation"), ids, seconds)
+
+
+def run_retrieval(
+    dataset: Path, ingest_progress: Progress, ask_progress: Callable[[int, int], None]
+) -> RetrievalReport:
+    """Index a dataset into a temporary data folder and evaluate retrieval on its questions.
+
+    Raises:
+        DatasetError: the dataset cannot be read.
+        FrontdeskError: a document could not be ingested.
+    """
+    questions = read_questions(dataset)
+    with indexed(dataset, ingest_progress) as corpus:
+        finder = DocumentFinder(corpus.search, corpus.kb, corpus.ids)
+        return evaluate_retrieval(questions, finder, corpus.seconds, ask_progress)
 
 
 def _write(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:

@@ -14,8 +14,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from app.rag.fusion import Fused, fuse, merge
+from app.rag.fusion import Fused, merge
 from app.rag.question import question_parts
+from app.rag.ranking import rank
 from ingest.embed import Embedder, Vectors
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
@@ -73,8 +74,8 @@ class HybridSearch:
         language = detect_language(question)
         # A leg whose model does not know the language would vote at random.
         knows = self._embedder.knows(language)
-        timings = {"embed": 0.0, "search": 0.0}
-        found: list[LegHits] = []
+        timings = {"embed": 0.0, "search": 0.0, "rank": 0.0}
+        found: list[tuple[str, LegHits]] = []
         vectors: dict[str, Vectors] = {}
         for wording in (question, *question_parts(question)):
             clock = time.perf_counter()
@@ -92,10 +93,13 @@ class HybridSearch:
                 filters=filters,
                 at=now.timestamp(),
             )
-            found.append(self._live(legs, filters, now))
+            found.append((wording, self._live(legs, filters, now)))
             timings["embed"] += 1e3 * (embedded - clock)
             timings["search"] += 1e3 * (time.perf_counter() - embedded)
-        return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings, vectors)
+        clock = time.perf_counter()
+        merged = merge([rank(wording, legs) for wording, legs in found])
+        timings["rank"] = 1e3 * (time.perf_counter() - clock)
+        return Retrieved(merged, found[0][1], language, timings, vectors)
 
     def _live(self, legs: LegHits, filters: Filters, now: datetime) -> LegHits:
         # The catalog is the truth: what the points say may be a moment older.
