@@ -9,8 +9,8 @@ benchmarks/peers/requirements.txt says how to install them. Without them their l
 
 The rankings of every system are written to --runs; systems that --systems leaves out are taken from there, so that one of
 them can be measured anew beside the others' rankings. The systems share the vectors of equal texts in a file there
-(benchmarks/peers/cache.py); times are therefore not given. Where other work is on the machine, OMP_NUM_THREADS=1 embeds many
-times faster. Ends with 1 if frontdesk is not first or within the interval of the first everywhere.
+(benchmarks/peers/cache.py); times are therefore not given. Ends with 1 if frontdesk is not first or within the interval of the
+first everywhere.
 """
 
 from __future__ import annotations

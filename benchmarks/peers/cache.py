@@ -1,8 +1,9 @@
 """One vector a text for all systems: what one embedded, the others take from a file.
 
 All of them compute the same function: the packaged model, mean pooling, unit length, on the tokens that they let through
-(256 by sentence-transformers, 512 by txtai's own pooling). The key is the model's name and those tokens, so sharing
-changes no vector by more than the batch it was computed in does (1e-6). Times of cached runs mean nothing.
+(256 by sentence-transformers, 512 by txtai's own pooling); none of them puts a prompt before a text. The key is the model's
+name and those tokens, so sharing changes a vector by no more than the batch that it was computed in does: by rounding.
+Times of cached runs mean nothing.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from ui.wire import Expected, FusedHit, LegHit, Retrieval, Standing, Verdict
 _COUNTS = (5, 10, 20, 50)
 # Evidence beyond the best few says nothing more.
 SHOWN = 3
-# Names offered in the select box.
-OFFERED = 500
+# Names offered in the select box, as many as the API gives at once; in larger bases any other may be typed.
+OFFERED = 1000
 _TRIED = "tried"
 
 
@@ -55,16 +55,18 @@ def show(desk: Desk) -> None:
 def _pick_expected(desk: Desk, base: str) -> str | None:
     """The document that should be found, if somebody has one in mind.
 
-    Large bases show their first names; any other may be typed. The key names the base: another has other documents.
+    The key names the base: another has other documents.
     """
-    names = [each.document for each in desk.client.documents(base, limit=OFFERED).documents]
+    page = desk.client.documents(base, limit=OFFERED)
+    names = [each.document for each in page.documents]
     picked = st.selectbox(
         desk.t("try_expected"),
         names,
         index=None,
         key=f"try-expected-{base}",
         placeholder=desk.t("try_expected_any"),
-        accept_new_options=True,
+        # Only where names are missing from the list: elsewhere a part of a name that was typed would be taken for one.
+        accept_new_options=page.total > len(names),
     )
     return picked.strip() or None if picked else None
 
@@ -161,14 +163,13 @@ def _leg(title: str, hits: Sequence[LegHit], none: str, t: Translate) -> None:
     if not hits:
         st.markdown(f":gray[{none}]")
         return
-    rows = [
-        f"| {t('try_col_rank')} | {t('try_col_score')} | {t('try_col_document')} | {t('try_col_where')} |",
-        "|--:|--:|---|---|",
-    ]
+    rows = [f"| {t('try_col_rank')} | {t('try_col_score')} | {t('try_col_document')} |", "|--:|--:|---|"]
     for rank, hit in enumerate(hits, start=1):
         page = [t("page_n", n=hit.page)] if hit.page is not None else []
-        where = " · ".join([*page, *([hit.heading] if hit.heading else [])])
-        rows.append(f"| {rank} | {hit.score:.3f} | {formats.one_line(hit.document)} | {formats.one_line(where)} |")
+        where = formats.one_line(" · ".join([*page, *([hit.heading] if hit.heading else [])]))
+        # In one cell: a column of its own would be a word wide beside the other leg.
+        place = f"{formats.one_line(hit.document)} :gray[:small[{where}]]" if where else formats.one_line(hit.document)
+        rows.append(f"| {rank} | {hit.score:.3f} | {place} |")
     st.markdown("\n".join(rows))
 
 

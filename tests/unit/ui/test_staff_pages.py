@@ -226,7 +226,7 @@ def test_the_three_verdicts(answerable: bool, sure: bool, said: str) -> None:
     assert not page.exception
     assert any(line.endswith(said) for line in words(page).splitlines())
     assert "together 0.900 · meaning – · words 3.500 (rank 1)" in words(page)
-    assert r"| 1 | 3.500 | a.pdf | page 2 · 1 \| Heat |" in words(page)
+    assert r"| 1 | 3.500 | a.pdf :gray[:small[page 2 · 1 \| Heat]] |" in words(page)
     assert "Not used: the embedding model does not know this language" in words(page)
     assert "newer stage **1,500 ms**" in words(page)
     assert "stands**" not in words(page)
