@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 
 from app.rag.retrieve import HybridSearch
 from app.workspace import Settings, open_workspace
-from finetune.evaluate import DatasetDocument, RetrievalReport, evaluate_retrieval, read_documents, read_questions
+from finetune.evaluate import DatasetDocument, FoundPassage, evaluate_retrieval, read_documents, read_questions
+from finetune.retrieval_report import RetrievalReport
 from ingest.errors import FrontdeskError
 from ingest.pipeline import Progress, Upload
 from ingest.records import KnowledgeBase, State
@@ -21,16 +22,19 @@ _MARKDOWN_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 
 
 class DocumentFinder:
-    """Retrieval as evaluation sees it: question to document ids."""
+    """Retrieval as evaluation sees it: question to passages of the dataset's documents."""
 
     def __init__(self, search: HybridSearch, kb: KnowledgeBase, ids: dict[str, str]) -> None:
         self._search = search
         self._kb = kb
         self._ids = ids
 
-    def find(self, question: str) -> Sequence[str]:
-        """Dataset ids of the documents found, best first."""
-        return [self._ids[fused.hit.payload["document"]] for fused in self._search.search(self._kb, question).fused]
+    def find(self, question: str) -> Sequence[FoundPassage]:
+        """Passages found, best first."""
+        return [
+            FoundPassage(self._ids[fused.hit.payload["document"]], fused.score, fused.hit.payload["text"])
+            for fused in self._search.search(self._kb, question).fused
+        ]
 
 
 @dataclass(frozen=True, slots=True)

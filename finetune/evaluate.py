@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finetune.errors import DatasetError
-from finetune.metrics import mean, ndcg_at, recall_at, reciprocal_rank_at
+from finetune.retrieval_report import FoundDocument, RetrievalReport, by_language, by_type, figures_of, misses_of
+from finetune.runs import RankedQuestion
+
+# Documents shown of a miss, and characters of each.
+SHOWN = 3
+SNIPPET = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +41,21 @@ class DatasetQuestion:
     relevant: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage as retrieval ranks it, and the document of the dataset that it is from."""
+
+    doc_id: str
+    score: float
+    text: str
+
+
 class PassageFinder(Protocol):
     """What evaluation asks of retrieval; the composition root hands it in."""
 
-    def find(self, question: str) -> Sequence[str]:
-        """Ids of the documents found, best first; a document may come several times."""
+    def find(self, question: str) -> Sequence[FoundPassage]:
+        """Passages found, best first; several may be of one document."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalReport:
-    """Means over the answerable questions of a dataset."""
-
-    recall_at_1: float
-    recall_at_5: float
-    recall_at_20: float
-    mrr_at_10: float
-    ndcg_at_10: float
-    questions: int
-    index_seconds: float
-    query_ms_p50: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Keys that scripts rely on."""
-        return {
-            "recall@1": round(self.recall_at_1, 4),
-            "recall@5": round(self.recall_at_5, 4),
-            "recall@20": round(self.recall_at_20, 4),
-            "mrr@10": round(self.mrr_at_10, 4),
-            "ndcg@10": round(self.ndcg_at_10, 4),
-            "questions": self.questions,
-            "index_seconds": round(self.index_seconds, 2),
-            "query_ms_p50": round(self.query_ms_p50, 2),
-        }
 
 
 def read_documents(dataset: Path) -> list[DatasetDocument]:
@@ -109,26 +96,35 @@ def evaluate_retrieval(
 
     progress: called with (done, total).
     """
-    asked = [question for question in questions if question.relevant]
+    relevant = [question for question in questions if question.relevant]
     milliseconds: list[float] = []
-    rankings: list[list[str]] = []
-    for done, question in enumerate(asked):
-        progress(done, len(asked))
+    asked: list[tuple[RankedQuestion, list[FoundDocument]]] = []
+    for done, question in enumerate(relevant):
+        progress(done, len(relevant))
         clock = time.perf_counter()
         found = finder.find(question.question)
         milliseconds.append(1e3 * (time.perf_counter() - clock))
-        rankings.append(list(dict.fromkeys(found)))
-    pairs = list(zip(rankings, (question.relevant for question in asked), strict=True))
+        # The first passage of a document is its best.
+        best = {passage.doc_id: passage for passage in reversed(found)}
+        ranking = tuple(dict.fromkeys(passage.doc_id for passage in found))
+        ranked = RankedQuestion(question.qid, question.question, question.relevant, ranking)
+        shown = (best[doc_id] for doc_id in ranking[:SHOWN])
+        asked.append((ranked, [FoundDocument(p.doc_id, p.score, _snippet(p.text)) for p in shown]))
+    run = [question for question, _ in asked]
     return RetrievalReport(
-        recall_at_1=mean([recall_at(ranking, gold, 1) for ranking, gold in pairs]),
-        recall_at_5=mean([recall_at(ranking, gold, 5) for ranking, gold in pairs]),
-        recall_at_20=mean([recall_at(ranking, gold, 20) for ranking, gold in pairs]),
-        mrr_at_10=mean([reciprocal_rank_at(ranking, gold, 10) for ranking, gold in pairs]),
-        ndcg_at_10=mean([ndcg_at(ranking, gold, 10) for ranking, gold in pairs]),
-        questions=len(asked),
+        run=run,
+        figures=figures_of(run),
+        by_language=by_language(run),
+        by_type=by_type(run),
+        misses=misses_of(asked),
         index_seconds=index_seconds,
         query_ms_p50=statistics.median(milliseconds) if milliseconds else 0.0,
     )
+
+
+def _snippet(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SNIPPET else f"{line[: SNIPPET - 1]}…"
 
 
 def _rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:

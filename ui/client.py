@@ -287,9 +287,10 @@ class Client(CurationCalls, SourceCalls):
         limit: int = 10,
         tags: Sequence[str] = (),
         source: str = "",
+        expected: str | None = None,
     ) -> Retrieval:
-        """What answering would find, and how it would judge it."""
-        body = {"question": question, "kb": kb, "limit": limit, **filters_of(tags, source)}
+        """What answering would find, and how it would judge it; ``expected`` names the document that should be found."""
+        body = {"question": question, "kb": kb, "limit": limit, "expected": expected, **filters_of(tags, source)}
         return read_reply(Retrieval, self._call("POST", "/api/retrieve", json=body))
 
     def system(self) -> System:

@@ -291,7 +291,7 @@ class Legs:
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
-    """A passage in the fused order; a leg's score is None when the leg did not find it."""
+    """A passage in the fused order; a leg's score and rank are None when the leg did not find it."""
 
     n: int
     chunk_id: str
@@ -304,6 +304,8 @@ class FusedHit:
     score: float
     dense: float | None
     sparse: float | None
+    dense_rank: int | None = None
+    sparse_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +329,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the best passage of a document stands among those found; ``rank`` is None where it is absent."""
+
+    rank: int | None
+    score: float | None
+    among: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The document that should be found, in each leg and in the fused order; ``visible``: customers are answered from it."""
+
+    document: str
+    visible: bool
+    dense: Standing
+    sparse: Standing
+    fused: Standing
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieval:
     """What answering finds and how it judges it."""
 
@@ -338,6 +360,7 @@ class Retrieval:
     fused: list[FusedHit]
     verdict: Verdict
     timings_ms: dict[str, float]
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ class RetrieveRequest(Request):
     question: Question
     kb: KbName | None = None
     limit: Annotated[int, Field(ge=1, le=50)] = 10
+    expected: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="Name of the document that should be found; the reply says where it stands."
+    )
     filters: FiltersBody = FiltersBody()
 
 
@@ -36,7 +39,7 @@ class Legs(BaseModel):
 
 
 class FusedHit(BaseModel):
-    """A passage in the fused order; a leg's score is null when the leg did not find it."""
+    """A passage in the fused order; a leg's score and rank are null when the leg did not find it."""
 
     n: int
     chunk_id: str
@@ -49,6 +52,8 @@ class FusedHit(BaseModel):
     score: float
     dense: float | None
     sparse: float | None
+    dense_rank: int | None
+    sparse_rank: int | None
 
 
 class EvidenceBody(BaseModel):
@@ -69,6 +74,27 @@ class VerdictBody(BaseModel):
     evidence: list[EvidenceBody]
 
 
+class Standing(BaseModel):
+    """Where the best passage of a document stands among those found, from 1; null where it is absent."""
+
+    rank: int | None
+    score: float | None
+    among: int
+
+
+class ExpectedBody(BaseModel):
+    """The document that should be found, in each leg and in the fused order.
+
+    ``visible``: customers are answered from it at this moment; where not, it is absent for that reason.
+    """
+
+    document: str
+    visible: bool
+    dense: Standing
+    sparse: Standing
+    fused: Standing
+
+
 class Retrieval(BaseModel):
     """The very path of answering, up to the verdict."""
 
@@ -79,4 +105,5 @@ class Retrieval(BaseModel):
     legs: Legs
     fused: list[FusedHit]
     verdict: VerdictBody
+    expected: ExpectedBody | None = None
     timings_ms: dict[str, float]

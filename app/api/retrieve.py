@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
@@ -11,17 +13,21 @@ from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.retrieval_models import (
     EvidenceBody,
+    ExpectedBody,
     FusedHit,
     LegHit,
     Legs,
     Retrieval,
     RetrieveRequest,
+    Standing,
     VerdictBody,
 )
 from app.api.stream import unless_gone
 from app.rag.answer import Ask
 from app.rag.chain import Prepared
+from app.rag.retrieve import Retrieved
 from ingest.index.base import Hit
+from ingest.records import Document
 
 router = APIRouter(prefix="/api", tags=["retrieval"])
 MOST_EVIDENCE = 10
@@ -29,17 +35,24 @@ MOST_EVIDENCE = 10
 
 @router.post("/retrieve")
 async def retrieve(body: RetrieveRequest, request: Request, service: ServiceOf, principal: Authenticated) -> Retrieval:
-    """Each leg's hits and scores, the fused order, the verdict and the milliseconds of each stage."""
+    """Each leg's hits and scores, the fused order, the verdict and the milliseconds of each stage.
+
+    With `expected`, also where that document stands in each of them.
+    """
     service.check_question(body.question)
     kb = await find_kb(service, body.kb, principal)
+    catalog = service.workspace.catalog
+    expected = await asyncio.to_thread(catalog.document, kb, body.expected) if body.expected else None
     ask = Ask(body.question, kb, principal=principal, filters=body.filters.as_filters())
     prepared = await unless_gone(request, service.chain.prepare.ainvoke(ask))
-    return _body(kb.name, body, prepared)
+    reply = _body(kb.name, body, prepared)
+    return reply.model_copy(update={"expected": _expected(expected, prepared.retrieved)}) if expected else reply
 
 
 def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
     found, verdict = prepared.retrieved, prepared.verdict
     raw = {fused.hit.id: fused for fused in found.fused}
+    dense, sparse = _ranks(found.legs.dense), _ranks(found.legs.sparse)
     return Retrieval(
         kb=kb,
         question=body.question,
@@ -59,6 +72,8 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
                 score=passage.score,
                 dense=raw[passage.chunk_id].dense,
                 sparse=raw[passage.chunk_id].sparse,
+                dense_rank=dense.get(passage.chunk_id),
+                sparse_rank=sparse.get(passage.chunk_id),
             )
             for passage in found.passages(body.limit)
         ],
@@ -87,3 +102,26 @@ def _leg(hits: Sequence[Hit], limit: int) -> list[LegHit]:
         )
         for hit in hits[:limit]
     ]
+
+
+def _ranks(hits: Sequence[Hit]) -> dict[str, int]:
+    return {hit.id: rank for rank, hit in enumerate(hits, start=1)}
+
+
+def _expected(document: Document, found: Retrieved) -> ExpectedBody:
+    return ExpectedBody(
+        document=document.name,
+        visible=document.live_version_id is not None and document.curation.shown(datetime.now(UTC)),
+        dense=_standing(document.name, [(hit, hit.score) for hit in found.legs.dense]),
+        sparse=_standing(document.name, [(hit, hit.score) for hit in found.legs.sparse]),
+        fused=_standing(document.name, [(fused.hit, fused.score) for fused in found.fused]),
+    )
+
+
+def _standing(name: str, hits: Sequence[tuple[Hit, float]]) -> Standing:
+    places = (
+        Standing(rank=rank, score=score, among=len(hits))
+        for rank, (hit, score) in enumerate(hits, start=1)
+        if hit.payload["document"] == name
+    )
+    return next(places, Standing(rank=None, score=None, among=len(hits)))

@@ -347,13 +347,34 @@ def test_an_index_that_was_lost_is_found_out_and_made_anew(own: Cli) -> None:
 
 def test_retrieval_is_evaluated_on_a_dataset_folder(empty: Cli, tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "dataset")
-    ended = empty("eval", "retrieval", dataset, "--json")
+    run = tmp_path / "runs" / "today.jsonl"
+    ended = empty("eval", "retrieval", dataset, "--json", "--save", run)
     assert ended.code == 0, ended.err
     report = ended.json
     assert {"recall@1", "recall@5", "recall@20", "mrr@10", "ndcg@10", "index_seconds", "query_ms_p50"} < set(report)
     assert report["questions"] == 2
     assert (report["recall@1"], report["mrr@10"]) == (1.0, 1.0)
+    assert (set(report["by_language"]), set(report["by_type"])) == ({"en"}, {"how many", "when"})
+    assert report["intervals"]["recall@1"] == [1.0, 1.0]
+    assert report["misses"] == []
     assert not empty.home.exists()
+    rankings = {row["qid"]: row["ranking"][0] for row in map(json.loads, run.read_text().splitlines())}
+    assert rankings == {"1": "motor", "2": "shop"}
+
+    # The same questions with one of them lost: what was found is put in another order.
+    lost = run.read_text().replace('"ranking": ["motor", "shop"]', '"ranking": ["shop", "motor"]')
+    assert lost != run.read_text()
+    run.write_text(lost)
+    ended = empty("eval", "retrieval", dataset, "--against", run)
+    assert ended.code == 0, ended.err
+    assert "won: 1 questions" in ended.out
+    assert "2 → 1  1  How long is the motor guaranteed?" in ended.out
+    assert "lost: 0 questions" in ended.out
+
+    run.write_text(lost.splitlines()[0] + "\n")
+    ended = empty("eval", "retrieval", dataset, "--against", run)
+    assert ended.code == 1
+    assert "different questions (2 and 1" in " ".join(ended.err.split())
 
 
 @pytest.mark.parametrize(

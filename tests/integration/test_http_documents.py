@@ -134,6 +134,25 @@ def test_retrieval_is_the_very_path_of_answering(api: Server, http: httpx.Client
     assert len(found["legs"]["dense"]) == len(found["legs"]["sparse"]) == 5
     assert {"embed", "search", "judge"} <= set(found["timings_ms"])
     assert found["standalone_question"] == QUESTION
+    assert found["expected"] is None
+    first = found["fused"][0]
+    assert found["legs"]["sparse"][first["sparse_rank"] - 1]["chunk_id"] == first["chunk_id"]
+
+
+def test_where_the_document_stands_that_should_be_found(api: Server, http: httpx.Client) -> None:
+    body = {"question": QUESTION, "limit": 50}
+    found = http.post("/api/retrieve", json=body).json()
+    names = {leg: [hit["document"] for hit in found["legs"][leg]] for leg in ("dense", "sparse")}
+    names["fused"] = [hit["document"] for hit in found["fused"]]
+    for document in dict.fromkeys(names["fused"]):
+        expected = http.post("/api/retrieve", json=body | {"expected": document}).json()["expected"]
+        assert (expected["document"], expected["visible"]) == (document, True)
+        for leg, ranking in names.items():
+            rank = ranking.index(document) + 1 if document in ranking else None
+            assert expected[leg]["rank"] == rank
+            assert expected[leg]["among"] >= len(ranking)
+    gone = http.post("/api/retrieve", json=body | {"expected": "no such file.pdf"})
+    assert (gone.status_code, gone.json()["error"]["type"]) == (404, "not_found")
 
 
 def test_a_conversation_is_kept_and_handed_off(http: httpx.Client) -> None:

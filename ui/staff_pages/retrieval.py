@@ -10,11 +10,13 @@ from ui.rendering import escaped, passage_markdown
 from ui.staff_pages import formats, parts
 from ui.staff_pages.desk import Desk
 from ui.texts import Translate
-from ui.wire import FusedHit, LegHit, Retrieval, Verdict
+from ui.wire import Expected, FusedHit, LegHit, Retrieval, Standing, Verdict
 
 _COUNTS = (5, 10, 20, 50)
 # Evidence beyond the best few says nothing more.
 SHOWN = 3
+# Names offered in the select box, as many as the API gives at once; in larger bases any other may be typed.
+OFFERED = 1000
 _TRIED = "tried"
 
 
@@ -28,27 +30,51 @@ def show(desk: Desk) -> None:
             parts.no_base(desk)
             return
         base = parts.pick_base(desk, bases)
-        with st.form("try", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            most = desk.system.limits.question_chars
-            question = st.text_input(
-                t("try_question"), key="try-question", placeholder=t("try_placeholder"), max_chars=most
-            ).strip()
-            count = st.selectbox(t("try_count"), _COUNTS, index=1, key="try-count", width=150)
-            sent = st.form_submit_button(t("try_button"), type="primary", icon=":material/manage_search:")
+        with st.form("try", border=False):
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                most = desk.system.limits.question_chars
+                question = st.text_input(
+                    t("try_question"), key="try-question", placeholder=t("try_placeholder"), max_chars=most
+                ).strip()
+                count = st.selectbox(t("try_count"), _COUNTS, index=1, key="try-count", width=150)
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                expected = _pick_expected(desk, base.name)
+                sent = st.form_submit_button(t("try_button"), type="primary", icon=":material/manage_search:")
         if sent and not question:
             st.session_state.pop(_TRIED, None)
             st.info(t("try_empty"), icon=":material/info:")
         elif sent:
             st.session_state.pop(_TRIED, None)
             with st.spinner(t("try_working")):
-                st.session_state[_TRIED] = desk.client.retrieve(question, kb=base.name, limit=count)
+                st.session_state[_TRIED] = desk.client.retrieve(question, kb=base.name, limit=count, expected=expected)
         found: Retrieval | None = st.session_state.get(_TRIED)
         if found is not None and found.kb == base.name:
             _result(found, t)
 
 
+def _pick_expected(desk: Desk, base: str) -> str | None:
+    """The document that should be found, if somebody has one in mind.
+
+    The key names the base: another has other documents.
+    """
+    page = desk.client.documents(base, limit=OFFERED)
+    names = [each.document for each in page.documents]
+    picked = st.selectbox(
+        desk.t("try_expected"),
+        names,
+        index=None,
+        key=f"try-expected-{base}",
+        placeholder=desk.t("try_expected_any"),
+        # Only where names are missing from the list: elsewhere a part of a name that was typed would be taken for one.
+        accept_new_options=page.total > len(names),
+    )
+    return picked.strip() or None if picked else None
+
+
 def _result(found: Retrieval, t: Translate) -> None:
     _verdict(found.verdict, t)
+    if found.expected:
+        _expected(found.expected, t)
     if not found.fused:
         st.info(t("try_none"), icon=":material/info:")
     else:
@@ -87,6 +113,32 @@ def _verdict(verdict: Verdict, t: Translate) -> None:
             st.markdown("\n".join([f"**{t('try_evidence')}**", "", *quotes]))
 
 
+def _expected(expected: Expected, t: Translate) -> None:
+    with st.container(border=True, key="expected"):
+        st.markdown(f"**{t('try_expected_title', document=formats.one_line(expected.document))}**")
+        if not expected.visible:
+            st.markdown(f":orange[:material/visibility_off: {t('try_expected_hidden')}]")
+        lines = [
+            f"| {t('try_col_search')} | {t('try_col_rank')} | {t('try_col_score')} |",
+            "|---|--:|--:|",
+            *(
+                f"| {t(label)} | {_rank(standing, t)} | {_score(standing.score)} |"
+                for label, standing in (
+                    ("try_dense", expected.dense),
+                    ("try_sparse", expected.sparse),
+                    ("try_together", expected.fused),
+                )
+            ),
+        ]
+        st.markdown("\n".join(lines))
+
+
+def _rank(standing: Standing, t: Translate) -> str:
+    if standing.rank is not None:
+        return t("try_rank_of", rank=standing.rank, among=standing.among)
+    return t("try_absent", among=standing.among) if standing.among else t("try_not_asked")
+
+
 def _passage(hit: FusedHit, t: Translate) -> None:
     where = [hit.document]
     if hit.page is not None:
@@ -96,7 +148,12 @@ def _passage(hit: FusedHit, t: Translate) -> None:
     if hit.heading and hit.heading != hit.sheet:
         where.append(hit.heading)
     with st.expander(f":small[:primary-badge[{hit.n}]] {escaped(' · '.join(where))}"):
-        scores = t("try_scores", score=f"{hit.score:.3f}", dense=_score(hit.dense), sparse=_score(hit.sparse))
+        scores = t(
+            "try_scores",
+            score=f"{hit.score:.3f}",
+            dense=_ranked_score(hit.dense, hit.dense_rank, t),
+            sparse=_ranked_score(hit.sparse, hit.sparse_rank, t),
+        )
         st.caption(scores)
         st.markdown(passage_markdown(hit.text))
 
@@ -106,12 +163,18 @@ def _leg(title: str, hits: Sequence[LegHit], none: str, t: Translate) -> None:
     if not hits:
         st.markdown(f":gray[{none}]")
         return
-    rows = [f"| {t('try_col_score')} | {t('try_col_document')} | {t('try_col_where')} |", "|--:|---|---|"]
-    for hit in hits:
+    rows = [f"| {t('try_col_rank')} | {t('try_col_score')} | {t('try_col_document')} |", "|--:|--:|---|"]
+    for rank, hit in enumerate(hits, start=1):
         page = [t("page_n", n=hit.page)] if hit.page is not None else []
-        where = " · ".join([*page, *([hit.heading] if hit.heading else [])])
-        rows.append(f"| {hit.score:.3f} | {formats.one_line(hit.document)} | {formats.one_line(where)} |")
+        where = formats.one_line(" · ".join([*page, *([hit.heading] if hit.heading else [])]))
+        # In one cell: a column of its own would be a word wide beside the other leg.
+        place = f"{formats.one_line(hit.document)} :gray[:small[{where}]]" if where else formats.one_line(hit.document)
+        rows.append(f"| {rank} | {hit.score:.3f} | {place} |")
     st.markdown("\n".join(rows))
+
+
+def _ranked_score(value: float | None, rank: int | None, t: Translate) -> str:
+    return t("try_ranked", score=_score(value), rank=rank) if rank is not None else _score(value)
 
 
 def _score(value: float | None) -> str:

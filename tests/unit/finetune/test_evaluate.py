@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import DatasetError
-from finetune.evaluate import DatasetQuestion, evaluate_retrieval, read_documents, read_questions
+from finetune.evaluate import DatasetQuestion, FoundPassage, evaluate_retrieval, read_documents, read_questions
 
 
 @pytest.mark.parametrize(
@@ -61,26 +61,30 @@ def test_a_dataset_that_cannot_be_read(tmp_path: Path, content: str | None, word
 
 
 class Shelf:
-    """Finds what it was given for a question."""
+    """Finds what it was given for a question: a letter a passage, of the document of that name."""
 
     def __init__(self, found: dict[str, str]) -> None:
         self._found = found
 
-    def find(self, question: str) -> Sequence[str]:
-        return list(self._found[question])
+    def find(self, question: str) -> Sequence[FoundPassage]:
+        found = self._found[question]
+        return [FoundPassage(doc_id, 1 / rank, f"{doc_id}\n at  {rank}") for rank, doc_id in enumerate(found, start=1)]
+
+
+QUESTIONS = [
+    DatasetQuestion("1", "When is it?", frozenset("a")),
+    DatasetQuestion("2", "多少钱？", frozenset("a")),
+    DatasetQuestion("3", "impossible", frozenset()),
+]
 
 
 def test_a_document_found_by_several_chunks_counts_once() -> None:
-    questions = [
-        DatasetQuestion("1", "first", frozenset("a")),
-        DatasetQuestion("2", "second", frozenset("a")),
-        DatasetQuestion("3", "impossible", frozenset()),
-    ]
     done: list[tuple[int, int]] = []
     report = evaluate_retrieval(
-        questions, Shelf({"first": "abc", "second": "bbba"}), 1.234, lambda *step: done.append(step)
+        QUESTIONS, Shelf({"When is it?": "abc", "多少钱？": "bbba"}), 1.234, lambda *step: done.append(step)
     )
-    assert report.as_json() == {
+    values = report.as_json()
+    assert {name: values[name] for name in list(values)[:8]} == {
         "recall@1": 0.5,
         "recall@5": 1.0,
         "recall@20": 1.0,
@@ -91,8 +95,44 @@ def test_a_document_found_by_several_chunks_counts_once() -> None:
         "query_ms_p50": round(report.query_ms_p50, 2),
     }
     assert done == [(0, 2), (1, 2)]
+    assert [question.ranking for question in report.run] == [("a", "b", "c"), ("b", "a")]
+
+
+def test_figures_are_broken_down() -> None:
+    report = evaluate_retrieval(QUESTIONS, Shelf({"When is it?": "abc", "多少钱？": "bbba"}), 0.0).as_json()
+    assert report["intervals"]["recall@1"] == [0.0, 1.0]
+    assert report["intervals"]["recall@5"] == [1.0, 1.0]
+    assert {name: (group["questions"], group["mrr@10"]) for name, group in report["by_language"].items()} == {
+        "en": (1, 1.0),
+        "zh": (1, 0.5),
+    }
+    assert {name: (group["questions"], group["mrr@10"]) for name, group in report["by_type"].items()} == {
+        "when": (1, 1.0),
+        "how many": (1, 0.5),
+    }
+    assert report["by_type"]["when"]["intervals"]["mrr@10"] == [1.0, 1.0]
+
+
+def test_a_miss_says_what_was_found_instead() -> None:
+    questions = [DatasetQuestion(str(n), f"question {n}", frozenset("a")) for n in range(4)]
+    found = {"question 0": "ab", "question 1": "bcdaa", "question 2": "bc", "question 3": "bba"}
+    report = evaluate_retrieval(questions, Shelf(found), 0.0)
+    assert [(miss.asked.qid, miss.rank) for miss in report.misses] == [("2", None), ("1", 4), ("3", 2)]
+    assert report.as_json()["misses"][2] == {
+        "qid": "3",
+        "question": "question 3",
+        "relevant": ["a"],
+        "rank": 2,
+        # The best passage of a document, whose score is the document's.
+        "found": [
+            {"document": "b", "score": 1.0, "snippet": "b at 1"},
+            {"document": "a", "score": 0.3333, "snippet": "a at 3"},
+        ],
+    }
+    assert [found.doc_id for found in report.misses[1].found] == ["b", "c", "d"]
 
 
 def test_a_dataset_without_answerable_questions() -> None:
-    report = evaluate_retrieval([DatasetQuestion("1", "impossible", frozenset())], Shelf({}), 0.0)
-    assert (report.questions, report.recall_at_1, report.query_ms_p50) == (0, 0.0, 0.0)
+    report = evaluate_retrieval([DatasetQuestion("1", "impossible", frozenset())], Shelf({}), 0.0).as_json()
+    assert (report["questions"], report["recall@1"], report["query_ms_p50"]) == (0, 0.0, 0.0)
+    assert (report["intervals"]["mrr@10"], report["by_language"], report["misses"]) == ([0.0, 0.0], {}, [])

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from finetune.metrics import mean, ndcg_at, recall_at, reciprocal_rank_at
+from finetune.metrics import METRICS, mean, ndcg_at, rank_of, recall_at, reciprocal_rank_at
 
 # ranking, relevant, k, recall, reciprocal rank, nDCG
 TABLE = [
@@ -36,3 +36,20 @@ def test_metrics(ranking: str, relevant: set[str], k: int, recall: float, recipr
 @pytest.mark.parametrize(("values", "expected"), [([], 0.0), ([1.0], 1.0), ([1.0, 0.0, 0.5], 0.5)])
 def test_mean(values: list[float], expected: float) -> None:
     assert mean(values) == expected
+
+
+def test_what_is_reported() -> None:
+    ranking = [*"abcdefghijklmnopqrst"]
+    values = {name: [metric(ranking, {gold}) for gold in "aejkt"] for name, metric in METRICS.items()}
+    assert values["recall@1"] == [1, 0, 0, 0, 0]
+    assert values["recall@5"] == [1, 1, 0, 0, 0]
+    assert values["recall@20"] == [1, 1, 1, 1, 1]
+    assert values["mrr@10"] == [1, 1 / 5, 1 / 10, 0, 0]
+    assert values["ndcg@10"] == pytest.approx([1, 1 / math.log2(6), 1 / math.log2(11), 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("ranking", "relevant", "rank"), [("abc", {"b", "c"}, 2), ("abc", {"z"}, None), ("", {"a"}, None)]
+)
+def test_rank(ranking: str, relevant: set[str], rank: int | None) -> None:
+    assert rank_of(list(ranking), relevant) == rank

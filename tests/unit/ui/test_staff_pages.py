@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ BASE: dict[str, Any] = {
     "embedding_model": "packaged",
     "created_at": "2026-11-21T07:00:00+00:00",
 }
+NO_DOCUMENTS = {"/api/knowledge-bases/default/documents": {"kb": "default", "documents": [], "total": 0}}
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -186,7 +188,7 @@ def test_a_part_that_is_away_is_named_with_what_to_do() -> None:
     }
     page = shown(system.show, {"/api/system": state})
     assert not page.exception
-    said = words(page)
+    said = words(page).replace("\\", "")
     assert "Working, with something missing" in said
     assert "check that Qdrant runs" in said
     assert "check FRONTDESK_ENDPOINT_URL" in said.replace("\\", "")
@@ -205,7 +207,7 @@ def test_a_part_that_is_away_is_named_with_what_to_do() -> None:
 def test_the_three_verdicts(answerable: bool, sure: bool, said: str) -> None:
     hit = {
         "n": 1, "chunk_id": "c", "document": "a.pdf", "title": "", "page": 2, "sheet": None, "heading": "1 | Heat",
-        "text": "It is hot.", "score": 0.9, "dense": None, "sparse": 3.5,
+        "text": "It is hot.", "score": 0.9, "dense": None, "sparse": 3.5, "dense_rank": None, "sparse_rank": 1,
     }  # fmt: skip
     leg = {"chunk_id": "c", "document": "a.pdf", "page": 2, "heading": "1 | Heat", "score": 3.5}
     found = {
@@ -217,16 +219,52 @@ def test_the_three_verdicts(answerable: bool, sure: bool, said: str) -> None:
         },
         "timings_ms": {"search": 3.21, "newer stage": 1500.0},
     }  # fmt: skip
-    replies = {"/api/knowledge-bases": {"knowledge_bases": [BASE]}, "/api/retrieve": found}
+    replies = {"/api/knowledge-bases": {"knowledge_bases": [BASE]}, "/api/retrieve": found} | NO_DOCUMENTS
     page = shown(retrieval.show, replies)
     page.text_input[0].set_value("Is it hot?")
     page.button[0].click().run()
     assert not page.exception
     assert any(line.endswith(said) for line in words(page).splitlines())
-    assert "together 0.900 · meaning – · words 3.500" in words(page)
-    assert r"| 3.500 | a.pdf | page 2 · 1 \| Heat |" in words(page)
+    assert "together 0.900 · meaning – · words 3.500 (rank 1)" in words(page)
+    assert r"| 1 | 3.500 | a.pdf :gray[:small[page 2 · 1 \| Heat]] |" in words(page)
     assert "Not used: the embedding model does not know this language" in words(page)
     assert "newer stage **1,500 ms**" in words(page)
+    assert "stands**" not in words(page)
+
+
+def test_where_the_document_stands_that_should_have_been_found() -> None:
+    asked: list[httpx.Request] = []
+
+    expected = {
+        "document": "file-0001.pdf", "visible": False, "dense": {"rank": None, "score": None, "among": 0},
+        "sparse": {"rank": None, "score": None, "among": 50}, "fused": {"rank": 12, "score": 0.1234, "among": 61},
+    }  # fmt: skip
+    found = {
+        "kb": "default", "question": "q", "standalone_question": "q", "language": "en",
+        "legs": {"dense": [], "sparse": []}, "fused": [], "timings_ms": {}, "expected": expected,
+        "verdict": {"answerable": False, "sure": False, "score": 0.0, "reason": "", "evidence": []},
+    }  # fmt: skip
+    listed = {"kb": "default", "documents": [document(1), document(2)], "total": 2}
+    replies = {
+        "/api/knowledge-bases": {"knowledge_bases": [BASE]},
+        "/api/knowledge-bases/default/documents": listed,
+        "/api/retrieve": found,
+    }
+    page = shown(retrieval.show, replies, seen=asked)
+    page.text_input[0].set_value("Is it hot?")
+    picker = next(box for box in page.selectbox if box.label.startswith("Document that should be found"))
+    assert picker.options == ["file-0001.pdf", "file-0002.pdf"]
+    picker.select("file-0001.pdf")
+    page.button[0].click().run()
+    assert not page.exception
+    (request,) = (each for each in asked if each.url.path == "/api/retrieve")
+    assert json.loads(request.content)["expected"] == "file-0001.pdf"
+    said = words(page).replace("\\", "")
+    assert "**Where file-0001.pdf stands**" in said
+    assert "Customers are not answered from this document now" in said
+    assert "| By meaning (vectors) | absent (nothing found) | – |" in said
+    assert "| By words (BM25) | absent (not among 50) | – |" in said
+    assert "| Together | 12 of 61 | 0.123 |" in said
 
 
 def test_nobody_waits() -> None:
