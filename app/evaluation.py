@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from app.rag.followup import FollowUps
 from app.rag.retrieve import HybridSearch
 from app.workspace import Settings, open_workspace
 from finetune.evaluate import DatasetDocument, RetrievalReport, evaluate_retrieval, read_documents, read_questions
 from ingest.errors import FrontdeskError
 from ingest.pipeline import Progress, Upload
 from ingest.records import KnowledgeBase, State
+from serving.prompts import Message
 
 _MARKDOWN_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 
@@ -23,12 +25,15 @@ class DocumentFinder:
 
     def __init__(self, search: HybridSearch, kb: KnowledgeBase, ids: dict[str, str]) -> None:
         self._search = search
+        self._follow_ups = FollowUps(search)
         self._kb = kb
         self._ids = ids
 
-    def find(self, question: str) -> Sequence[str]:
+    def find(self, question: str, history: Sequence[Message] = ()) -> Sequence[str]:
         """Dataset ids of the documents found, best first."""
-        return [self._ids[fused.hit.payload["document"]] for fused in self._search.search(self._kb, question).fused]
+        worded = self._follow_ups.by_rules(self._kb, history, question)
+        found = self._search.search(self._kb, worded.question, wordings=worded.wordings)
+        return [self._ids[fused.hit.payload["document"]] for fused in found.fused]
 
 
 def run_retrieval(

@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import qdrant_edge as edge
@@ -21,6 +22,7 @@ from datasets import SETS, convert
 
 from app.evaluation import run_retrieval
 from finetune.evaluate import RetrievalReport, evaluate_retrieval, read_documents, read_questions
+from serving.prompts import Message
 
 
 class BareBm25:
@@ -37,8 +39,8 @@ class BareBm25:
         ]
         self._shard.update(edge.UpdateOperation.upsert_points(points))
 
-    def find(self, question: str) -> list[str]:
-        """Document ids, best first."""
+    def find(self, question: str, history: Sequence[Message] = ()) -> list[str]:
+        """Document ids, best first; bare BM25 knows no turns before."""
         query = self._bm25.embed_query(question)
         if not query.indices:
             return []

@@ -286,9 +286,14 @@ class Client(CurationCalls):
         limit: int = 10,
         tags: Sequence[str] = (),
         source: str = "",
+        history: Sequence[tuple[str, str]] = (),
     ) -> Retrieval:
-        """What answering would find, and how it would judge it."""
-        body = {"question": question, "kb": kb, "limit": limit, **filters_of(tags, source)}
+        """What answering would find, and how it would judge it.
+
+        history: (role, text) of the messages before the question, oldest first.
+        """
+        turns = [{"role": role, "text": text} for role, text in history]
+        body = {"question": question, "history": turns, "kb": kb, "limit": limit, **filters_of(tags, source)}
         return read_reply(Retrieval, self._call("POST", "/api/retrieve", json=body))
 
     def system(self) -> System:

@@ -17,11 +17,13 @@ from app.api.retrieval_models import (
     Retrieval,
     RetrieveRequest,
     VerdictBody,
+    WordingBody,
 )
 from app.api.stream import unless_gone
 from app.rag.answer import Ask
 from app.rag.chain import Prepared
 from ingest.index.base import Hit
+from serving.prompts import Message
 
 router = APIRouter(prefix="/api", tags=["retrieval"])
 MOST_EVIDENCE = 10
@@ -32,7 +34,8 @@ async def retrieve(body: RetrieveRequest, request: Request, service: ServiceOf, 
     """Each leg's hits and scores, the fused order, the verdict and the milliseconds of each stage."""
     service.check_question(body.question)
     kb = await find_kb(service, body.kb, principal)
-    ask = Ask(body.question, kb, principal=principal, filters=body.filters.as_filters())
+    history = tuple(Message(turn.role, turn.text) for turn in body.history)
+    ask = Ask(body.question, kb, history, principal, filters=body.filters.as_filters())
     prepared = await unless_gone(request, service.chain.prepare.ainvoke(ask))
     return _body(kb.name, body, prepared)
 
@@ -44,6 +47,9 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
         kb=kb,
         question=body.question,
         standalone_question=prepared.standalone,
+        standalone_by=prepared.worded.by,
+        carried=list(prepared.worded.carried),
+        wordings=[WordingBody(text=w.text, weight=w.weight) for w in found.wordings],
         language=found.language,
         legs=Legs(dense=_leg(found.legs.dense, body.limit), sparse=_leg(found.legs.sparse, body.limit)),
         fused=[

@@ -15,14 +15,14 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from app.rag.fusion import Fused, fuse, merge
-from app.rag.question import question_parts
+from app.rag.question import Wording, wordings_of
 from ingest.embed import Embedder, Vectors
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
 from ingest.records import KnowledgeBase
 from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from ingest.sparse import SparseEncoder
-from serving.passages import Passage
+from serving.passages import Passage, content_tokens
 
 LEG_LIMIT = 50
 
@@ -41,7 +41,8 @@ class LiveVersions(Protocol):
 class Retrieved:
     """Fused passages with what each leg found, for answering and for the retrieval-test screen alike.
 
-    vectors: unit vectors of the question and its parts, by wording; empty where the embedder does not know the language.
+    vectors:  unit vectors of the wordings, by text; empty where the embedder does not know the language.
+    wordings: what was searched for; the verdict asks the same.
     """
 
     fused: list[Fused]
@@ -49,6 +50,7 @@ class Retrieved:
     language: str
     timings_ms: dict[str, float]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    wordings: tuple[Wording, ...] = ()
 
     def passages(self, limit: int) -> list[Passage]:
         """The best passages, numbered from 1."""
@@ -65,9 +67,18 @@ class HybridSearch:
         self._sparse = sparse
 
     def search(
-        self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
+        self,
+        kb: KnowledgeBase,
+        question: str,
+        principal: Principal = PUBLIC,
+        filters: Filters = EVERYTHING,
+        wordings: Sequence[Wording] = (),
     ) -> Retrieved:
-        """Passages for a standalone question, best first; only live versions that the principal may see."""
+        """Passages for a standalone question, best first; only live versions that the principal may see.
+
+        wordings: ways to put it, each searched for by itself; the question and its parts when there are none.
+        """
+        wordings = tuple(wordings) or wordings_of(question)
         # One moment for all legs and the catalog: a document must not end between two of them.
         now = datetime.now(UTC)
         language = detect_language(question)
@@ -76,13 +87,13 @@ class HybridSearch:
         timings = {"embed": 0.0, "search": 0.0}
         found: list[LegHits] = []
         vectors: dict[str, Vectors] = {}
-        for wording in (question, *question_parts(question)):
+        for wording in wordings:
             clock = time.perf_counter()
-            dense = self._embedder.embed_query(wording) if knows else None
+            dense = self._embedder.embed_query(wording.text) if knows else None
             if dense is not None:
-                vectors[wording] = dense
+                vectors[wording.text] = dense
             embedded = time.perf_counter()
-            sparse = self._sparse.encode_query(wording)
+            sparse = self._sparse.encode_query(wording.text)
             legs = self._index.search(
                 kb.id,
                 dense=dense,
@@ -95,7 +106,27 @@ class HybridSearch:
             found.append(self._live(legs, filters, now))
             timings["embed"] += 1e3 * (embedded - clock)
             timings["search"] += 1e3 * (time.perf_counter() - embedded)
-        return Retrieved(merge([fuse(legs) for legs in found]), found[0], language, timings, vectors)
+        fused = merge([fuse(legs) for legs in found], [wording.weight for wording in wordings])
+        return Retrieved(fused, found[0], language, timings, vectors, wordings)
+
+    def titles_like(
+        self, kb: KnowledgeBase, text: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
+    ) -> list[str]:
+        """Titles and headings of the live passages that share most words with a text; no embedding is made."""
+        now = datetime.now(UTC)
+        sparse = self._sparse.encode_query(text)
+        legs = self._index.search(
+            kb.id,
+            dense=None,
+            sparse=sparse,
+            principal=principal,
+            limit=LEG_LIMIT,
+            filters=filters,
+            at=now.timestamp(),
+        )
+        payloads = [hit.payload for hit in self._live(legs, filters, now).sparse]
+        headings = (h for p in payloads for h in p["heading_path"] if len(content_tokens(h)) > 1)
+        return list(dict.fromkeys([*(p["title"] for p in payloads if p["title"]), *headings]))
 
     def _live(self, legs: LegHits, filters: Filters, now: datetime) -> LegHits:
         # The catalog is the truth: what the points say may be a moment older.

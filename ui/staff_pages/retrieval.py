@@ -28,26 +28,34 @@ def show(desk: Desk) -> None:
             parts.no_base(desk)
             return
         base = parts.pick_base(desk, bases)
-        with st.form("try", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.form("try", border=False):
             most = desk.system.limits.question_chars
-            question = st.text_input(
-                t("try_question"), key="try-question", placeholder=t("try_placeholder"), max_chars=most
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                question = st.text_input(
+                    t("try_question"), key="try-question", placeholder=t("try_placeholder"), max_chars=most
+                ).strip()
+                count = st.selectbox(t("try_count"), _COUNTS, index=1, key="try-count", width=150)
+                sent = st.form_submit_button(t("try_button"), type="primary", icon=":material/manage_search:")
+            before = st.text_input(
+                t("try_before"), key="try-before", placeholder=t("try_before_placeholder"), max_chars=most
             ).strip()
-            count = st.selectbox(t("try_count"), _COUNTS, index=1, key="try-count", width=150)
-            sent = st.form_submit_button(t("try_button"), type="primary", icon=":material/manage_search:")
         if sent and not question:
             st.session_state.pop(_TRIED, None)
             st.info(t("try_empty"), icon=":material/info:")
         elif sent:
             st.session_state.pop(_TRIED, None)
             with st.spinner(t("try_working")):
-                st.session_state[_TRIED] = desk.client.retrieve(question, kb=base.name, limit=count)
+                st.session_state[_TRIED] = desk.client.retrieve(
+                    question, kb=base.name, limit=count, history=[("user", before)] if before else ()
+                )
         found: Retrieval | None = st.session_state.get(_TRIED)
         if found is not None and found.kb == base.name:
             _result(found, t)
 
 
 def _result(found: Retrieval, t: Translate) -> None:
+    if found.standalone_by != "asked":
+        st.caption(t("try_standalone", question=formats.one_line(found.standalone_question, 400)))
     _verdict(found.verdict, t)
     if not found.fused:
         st.info(t("try_none"), icon=":material/info:")
