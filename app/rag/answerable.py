@@ -24,6 +24,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
+from app.rag.leaning import Lacks, leaning
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder, Vectors
@@ -107,8 +108,9 @@ class AnswerabilityJudge:
         if not evidence:
             named = ", ".join(sorted(named_itself or carried))
             return Verdict(False, f"no passage speaks of {named}", 0.0, [])
-        # "And in Scotland?" wants what the question before it wanted, "And if it arrives damaged?" does not.
-        inherits = len(content_tokens(asked)) < _OWN_WORDS
+        # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
+        # do not.
+        inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
         kind = expected_type(asked) or (expected_type(question) if inherits else None)
         if kind is not None:
             evidence = [_weighed_by_kind(e, kind) for e in evidence]

@@ -37,9 +37,7 @@ ASKED_WEIGHTS = (0.0, 0.2, 0.4, 0.5)
 ASKED_WEIGHTS_NAMELESS = (0.0, 0.5, 0.6, 0.6)
 CONTEXT_WEIGHT = 0.2
 _QUOTED = re.compile(r"《([^》]{1,30})》|「([^」]{1,30})」|“([^”]{2,40})”|\"([^\"]{2,40})\"")
-_CAPITALS = re.compile(
-    r"\b[A-Z][\w'’-]*[a-z0-9][\w'’-]*(?:\s+(?:of|the|and|for|de|&)\s+(?=[A-Z])|\s+(?=[A-Z0-9])|(?=\b))(?:[A-Z0-9][\w'’-]*(?:\s+(?:of|the|and|for|de|&)(?=\s+[A-Z])|\b)\s*)*|\b[A-Z]{2,}\b"
-)
+_CAPITALS = re.compile(r"\b[A-Z][\w'’-]*(?:\s+(?:(?:of|the|and|for|de|&)\s+)?[A-Z0-9][\w'’-]*)*")
 _BEGINS = frozenset(".!?:;\n\"'“(-•")
 _MARKS = re.compile(r"\s*\[\d{1,2}\]")
 
@@ -204,7 +202,7 @@ def _capitalised(text: str) -> Iterator[tuple[int, str]]:
         start = match.start()
         begins = start == 0 or text[:start].rstrip()[-1:] in _BEGINS
         # The first word of a sentence is capitalised whatever it is: "For Wales", "How".
-        while begins and words and not content_tokens(words[0]):
+        while words and not content_tokens(words[0]) and (begins or words[0] == "I"):
             words = words[1:]
         if not any(word[0].isalpha() for word in words):
             continue
