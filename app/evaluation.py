@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from app.rag.followup import FollowUps
 from app.rag.retrieve import HybridSearch
 from app.workspace import Settings, open_workspace
 from finetune.evaluate import DatasetDocument, FoundPassage, evaluate_retrieval, read_documents, read_questions
@@ -17,6 +18,7 @@ from finetune.retrieval_report import RetrievalReport
 from ingest.errors import FrontdeskError
 from ingest.pipeline import Progress, Upload
 from ingest.records import KnowledgeBase, State
+from serving.prompts import Message
 
 _MARKDOWN_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 
@@ -26,14 +28,17 @@ class DocumentFinder:
 
     def __init__(self, search: HybridSearch, kb: KnowledgeBase, ids: dict[str, str]) -> None:
         self._search = search
+        self._follow_ups = FollowUps(search)
         self._kb = kb
         self._ids = ids
 
-    def find(self, question: str) -> Sequence[FoundPassage]:
+    def find(self, question: str, history: Sequence[Message] = ()) -> Sequence[FoundPassage]:
         """Passages found, best first."""
+        worded = self._follow_ups.by_rules(self._kb, history, question)
+        found = self._search.search(self._kb, worded.question, wordings=worded.wordings)
         return [
             FoundPassage(self._ids[fused.hit.payload["document"]], fused.score, fused.hit.payload["text"])
-            for fused in self._search.search(self._kb, question).fused
+            for fused in found.fused
         ]
 
 

@@ -1,7 +1,7 @@
 """Evaluation of retrieval on a DATASET folder, over the very path that customers use.
 
 DATASET: documents.jsonl {doc_id,title,text}, questions.jsonl {qid,question,doc_id,answers[],is_impossible?}; an optional
-`doc_ids` names further documents that hold the answer.
+`doc_ids` names further documents that hold the answer, `history` [{role,text}] the turns before a follow-up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from finetune.errors import DatasetError
 from finetune.retrieval_report import FoundDocument, RetrievalReport, by_language, by_type, figures_of, misses_of
 from finetune.runs import RankedQuestion
+from serving.prompts import Message
 
 # Documents shown of a miss, and characters of each.
 SHOWN = 3
@@ -34,11 +35,17 @@ class DatasetDocument:
 
 @dataclass(frozen=True, slots=True)
 class DatasetQuestion:
-    """A question and the documents that hold its answer; none when it is impossible."""
+    """A question and the documents that hold its answer; none when it is impossible.
+
+    history: the messages before it, oldest first.
+    rewrite: the question as a person made it stand alone; "" when the dataset has none.
+    """
 
     qid: str
     question: str
     relevant: frozenset[str]
+    history: tuple[Message, ...] = ()
+    rewrite: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class FoundPassage:
 class PassageFinder(Protocol):
     """What evaluation asks of retrieval; the composition root hands it in."""
 
-    def find(self, question: str) -> Sequence[FoundPassage]:
+    def find(self, question: str, history: Sequence[Message] = ()) -> Sequence[FoundPassage]:
         """Passages found, best first; several may be of one document."""
         ...
 
@@ -82,8 +89,27 @@ def read_questions(dataset: Path) -> list[DatasetQuestion]:
         relevant = frozenset(map(str, [*named, *row.get("doc_ids", [])]))
         if row.get("is_impossible"):
             relevant = frozenset()
-        questions.append(DatasetQuestion(str(row.get("qid", number)), str(row["question"]), relevant))
+        questions.append(
+            DatasetQuestion(
+                str(row.get("qid", number)),
+                str(row["question"]),
+                relevant,
+                _history(row.get("history") or [], f"{dataset / 'questions.jsonl'}, question {number}"),
+                str(row.get("rewrite") or ""),
+            )
+        )
     return questions
+
+
+def _history(turns: object, where: str) -> tuple[Message, ...]:
+    if not isinstance(turns, list):
+        raise DatasetError(f"{where}: history is not a list of messages")
+    messages = []
+    for turn in turns:
+        if not isinstance(turn, dict) or turn.get("role") not in ("user", "assistant") or "text" not in turn:
+            raise DatasetError(f"{where}: a message of its history needs a role (user or assistant) and a text")
+        messages.append(Message(turn["role"], str(turn["text"])))
+    return tuple(messages)
 
 
 def evaluate_retrieval(
@@ -102,7 +128,7 @@ def evaluate_retrieval(
     for done, question in enumerate(relevant):
         progress(done, len(relevant))
         clock = time.perf_counter()
-        found = finder.find(question.question)
+        found = finder.find(question.question, question.history)
         milliseconds.append(1e3 * (time.perf_counter() - clock))
         # The first passage of a document is its best.
         best = {passage.doc_id: passage for passage in reversed(found)}

@@ -82,6 +82,10 @@ def render_passage(passage: Passage) -> str:
 
 
 def render_condense(history: Sequence[Message], question: str) -> list[Message]:
-    """The prompt that asks a model to make a follow-up question standalone."""
-    lines = [f"{'Customer' if m.role == 'user' else 'Assistant'}: {m.content}" for m in history]
-    return [Message("system", _CONDENSE), Message("user", "\n".join([*lines, f"Customer: {question}"]))]
+    """The prompt that asks a model to make a follow-up question standalone.
+
+    A message is one line, whatever it holds: none can pass for another's.
+    """
+    lines = [f"{'Customer' if m.role == 'user' else 'Assistant'}: {' '.join(m.content.split())}" for m in history]
+    asked = f"Customer: {' '.join(question.split())}"
+    return [Message("system", _CONDENSE), Message("user", "\n".join([*lines, asked]))]

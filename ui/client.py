@@ -288,9 +288,21 @@ class Client(CurationCalls, SourceCalls):
         tags: Sequence[str] = (),
         source: str = "",
         expected: str | None = None,
+        history: Sequence[tuple[str, str]] = (),
     ) -> Retrieval:
-        """What answering would find, and how it would judge it; ``expected`` names the document that should be found."""
-        body = {"question": question, "kb": kb, "limit": limit, "expected": expected, **filters_of(tags, source)}
+        """What answering would find, and how it would judge it.
+
+        expected: name of the document that should be found.
+        history:  (role, text) of the messages before the question, oldest first.
+        """
+        body = {
+            "question": question,
+            "history": [{"role": role, "text": text} for role, text in history],
+            "kb": kb,
+            "limit": limit,
+            "expected": expected,
+            **filters_of(tags, source),
+        }
         return read_reply(Retrieval, self._call("POST", "/api/retrieve", json=body))
 
     def system(self) -> System:

@@ -43,6 +43,7 @@ class Answer:
     timings_ms: dict[str, float] = field(default_factory=dict)
     language: str = "und"
     standalone_question: str = ""
+    standalone_by: str = "asked"
     verdict: str = ""
     withheld: list[str] = field(default_factory=list)
 
@@ -361,6 +362,8 @@ class Retrieval:
     verdict: Verdict
     timings_ms: dict[str, float]
     expected: Expected | None = None
+    standalone_by: str = "asked"
+    carried: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from ingest.schema import Filters
 
 EngineName = Literal["endpoint", "packaged", "extractive"]
 StyleName = Literal["sentence", "short"]
+# Who worded the standalone question: the customer, rules, or the endpoint's model.
+StandaloneBy = Literal["asked", "rules", "model"]
 
 
 def _storable(text: str) -> str:
@@ -132,6 +134,7 @@ class AnswerBody(BaseModel):
     timings_ms: dict[str, float]
     language: str
     standalone_question: str
+    standalone_by: StandaloneBy
     verdict: str
     withheld: list[str]
 

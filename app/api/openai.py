@@ -211,7 +211,17 @@ def _citations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
 
 def _frontdesk(answer: Answer) -> dict[str, Any]:
     values = answer.as_json()
-    return {key: values[key] for key in ("outcome", "engine", "release", "fallen", "language", "timings_ms")}
+    keys = (
+        "outcome",
+        "engine",
+        "release",
+        "fallen",
+        "language",
+        "standalone_question",
+        "standalone_by",
+        "timings_ms",
+    )
+    return {key: values[key] for key in keys}
 
 
 def _model(kb: KnowledgeBase, suffix: str) -> Model:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.api.examples import COMPLETION_REQUEST
-from app.api.models import Citation, FallBody, FiltersBody, KbName, Text
+from app.api.models import Citation, FallBody, FiltersBody, KbName, StandaloneBy, Text
 from app.rag.answer import Outcome
 
 MOST_MESSAGES = 200
@@ -116,6 +116,8 @@ class Frontdesk(BaseModel):
     release: str | None
     fallen: list[FallBody]
     language: str
+    standalone_question: str
+    standalone_by: StandaloneBy
     timings_ms: dict[str, float]
 
 

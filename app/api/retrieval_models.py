@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.models import FiltersBody, KbName, Question, Request
+from app.api.models import FiltersBody, KbName, Question, Request, StandaloneBy, Text
+
+
+class TurnBody(Request):
+    """A message before the question."""
+
+    role: Literal["user", "assistant"]
+    text: Annotated[Text, Field(max_length=100_000)]
 
 
 class RetrieveRequest(Request):
-    """A question to try retrieval with."""
+    """A question to try retrieval with, and the messages before it, oldest first, when it is a follow-up."""
 
     question: Question
+    history: Annotated[list[TurnBody], Field(default_factory=list, max_length=50)]
     kb: KbName | None = None
     limit: Annotated[int, Field(ge=1, le=50)] = 10
     expected: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
@@ -64,6 +72,13 @@ class EvidenceBody(BaseModel):
     score: float
 
 
+class WordingBody(BaseModel):
+    """A way to put the question that was searched for, and its share in the ranking."""
+
+    text: str
+    weight: float
+
+
 class VerdictBody(BaseModel):
     """Whether the passages hold an answer."""
 
@@ -101,6 +116,9 @@ class Retrieval(BaseModel):
     kb: str
     question: str
     standalone_question: str
+    standalone_by: StandaloneBy
+    carried: list[str]
+    wordings: list[WordingBody]
     language: str
     legs: Legs
     fused: list[FusedHit]

@@ -21,6 +21,7 @@ from app.api.retrieval_models import (
     RetrieveRequest,
     Standing,
     VerdictBody,
+    WordingBody,
 )
 from app.api.stream import unless_gone
 from app.rag.answer import Ask
@@ -28,6 +29,7 @@ from app.rag.chain import Prepared
 from app.rag.retrieve import Retrieved
 from ingest.index.base import Hit
 from ingest.records import Document
+from serving.prompts import Message
 
 router = APIRouter(prefix="/api", tags=["retrieval"])
 MOST_EVIDENCE = 10
@@ -43,7 +45,8 @@ async def retrieve(body: RetrieveRequest, request: Request, service: ServiceOf, 
     kb = await find_kb(service, body.kb, principal)
     catalog = service.workspace.catalog
     expected = await asyncio.to_thread(catalog.document, kb, body.expected) if body.expected else None
-    ask = Ask(body.question, kb, principal=principal, filters=body.filters.as_filters())
+    history = tuple(Message(turn.role, turn.text) for turn in body.history)
+    ask = Ask(body.question, kb, history, principal, filters=body.filters.as_filters())
     prepared = await unless_gone(request, service.chain.prepare.ainvoke(ask))
     reply = _body(kb.name, body, prepared)
     return reply.model_copy(update={"expected": _expected(expected, prepared.retrieved)}) if expected else reply
@@ -57,6 +60,9 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
         kb=kb,
         question=body.question,
         standalone_question=prepared.standalone,
+        standalone_by=prepared.worded.by,
+        carried=list(prepared.worded.carried),
+        wordings=[WordingBody(text=w.text, weight=w.weight) for w in found.wordings],
         language=found.language,
         legs=Legs(dense=_leg(found.legs.dense, body.limit), sparse=_leg(found.legs.sparse, body.limit)),
         fused=[

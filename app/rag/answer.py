@@ -87,6 +87,7 @@ class Answer:
 
     release, engine: None when nobody wrote (a refusal before any engine was asked).
     timings_ms:      milliseconds of each stage.
+    standalone_by:   who worded the standalone question: ``asked`` (the customer), ``rules`` or ``model``.
     withheld:        sentences that were written but not shown, each with its reason.
     """
 
@@ -99,6 +100,7 @@ class Answer:
     timings_ms: dict[str, float] = field(default_factory=dict)
     language: str = "en"
     standalone_question: str = ""
+    standalone_by: str = "asked"
     verdict: str = ""
     withheld: tuple[str, ...] = ()
 
@@ -114,6 +116,7 @@ class Answer:
             "timings_ms": {stage: round(ms, 1) for stage, ms in self.timings_ms.items()},
             "language": self.language,
             "standalone_question": self.standalone_question,
+            "standalone_by": self.standalone_by,
             "verdict": self.verdict,
             "withheld": list(self.withheld),
         }

@@ -17,12 +17,15 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import mul
 
 import numpy as np
 from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
-from app.rag.question import question_parts
+from app.rag.leaning import Lacks, leaning
+from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder, Vectors
 from ingest.sparse import codes, product_codes
@@ -44,6 +47,13 @@ ABSENT = 0.5
 # What a window's score is worth when it cannot give the kind of answer asked for; between the ratios seen, see
 # docs/experiments.md.
 WRONG_KIND, RIGHT_UNIT = 0.75, 1.25
+# Words from which on a follow-up wants a kind of answer of its own.
+_OWN_WORDS = 2
+_KIND_WORDS = (
+    "cost costs price prices priced expensive cheap charge amount money pay pounds euros size big large small heavy weigh weight "
+    "loud noise stock available old new colour 价格 价钱 多少钱 钱 费用 收费 贵 便宜 尺寸 重量 重 大小 有货 现货 库存 颜色 "
+    "價格 價錢 多少錢 錢 費用 收費 貴 有貨 現貨 庫存 顏色"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +79,39 @@ class AnswerabilityJudge:
         self._remembered: LRUCache[str, Vectors] = LRUCache(maxsize=REMEMBERED)
         self._lock = threading.Lock()
 
-    def judge(self, question: str, retrieved: Retrieved, passages: Sequence[Passage]) -> Verdict:
-        """Find the evidence and decide."""
+    def judge(
+        self, question: str, retrieved: Retrieved, passages: Sequence[Passage], asked: str | None = None
+    ) -> Verdict:
+        """Find the evidence and decide.
+
+        asked: a follow-up as the customer put it; what it names itself must be spoken of, what was carried into
+               ``question`` from the turns before may be left open ("And how do I return it?").
+        """
+        asked = asked or question
         found = [window for passage in passages for window in windows(passage)]
         if not found:
             return Verdict(False, "nothing was found", 0.0, [])
         knows = self._embedder.knows(retrieved.language)
-        wordings = [question, *question_parts(question)]
-        scores = [self._scores(wording, retrieved, found, knows) for wording in wordings]
+        wordings = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
+        shares = [wording.weight / sum(w.weight for w in wordings) for wording in wordings]
+        scores = [self._scores(wording.text, retrieved, found, knows) for wording in wordings]
         evidence = [
-            Evidence(window, (1 - PRIOR + PRIOR * window.passage.score) * sum(each) / len(wordings))
+            Evidence(window, (1 - PRIOR + PRIOR * window.passage.score) * sum(map(mul, shares, each)))
             for window, *each in zip(found, *scores, strict=True)
         ]
-        evidence = _without_other_products(question, evidence)
+        named_itself = product_codes(asked)
+        carried = product_codes(question) - named_itself
+        if not content_tokens(asked) - _kind_words():
+            # "And how much does it cost?" asks about the product and nothing else: another thing's price is no answer.
+            named_itself, carried = named_itself | carried, set()
+        evidence = _without_other_products(named_itself, carried, evidence)
         if not evidence:
-            named = ", ".join(sorted(product_codes(question)))
+            named = ", ".join(sorted(named_itself or carried))
             return Verdict(False, f"no passage speaks of {named}", 0.0, [])
-        kind = expected_type(question)
+        # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
+        # do not.
+        inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
+        kind = expected_type(asked) or (expected_type(question) if inherits else None)
         if kind is not None:
             evidence = [_weighed_by_kind(e, kind) for e in evidence]
         evidence.sort(key=lambda e: (-e.score, e.window.passage.n, e.window.position))
@@ -139,6 +165,12 @@ class AnswerabilityJudge:
         return np.stack([known[text] for text in texts])
 
 
+@lru_cache(maxsize=1)
+def _kind_words() -> frozenset[int]:
+    """Words that say which kind of answer is wanted, and not of what."""
+    return content_tokens(_KIND_WORDS)
+
+
 def _weighed_by_kind(evidence: Evidence, kind: AnswerType) -> Evidence:
     if not gives(kind, evidence.window.text):
         return Evidence(evidence.window, evidence.score * WRONG_KIND)
@@ -150,15 +182,18 @@ def _covered(weights: dict[int, float], window: Window) -> float:
     return sum(w * (1.0 if token in own else AROUND) for token, w in weights.items() if token in own | around)
 
 
-def _without_other_products(question: str, evidence: list[Evidence]) -> list[Evidence]:
-    """Evidence whose window speaks of every product that the question names, and not of others alone."""
-    asked = product_codes(question)
-    if not asked:
+def _without_other_products(asked: set[str], carried: set[str], evidence: list[Evidence]) -> list[Evidence]:
+    """Evidence whose window speaks of every product that the question names, and not of others alone.
+
+    carried: products that the turns before spoke of; a window may speak of none, but not of others alone.
+    """
+    meant = asked | carried
+    if not meant:
         return evidence
     return [
         e
         for e in evidence
-        if asked <= set(codes(e.window.context)) and (not (own := product_codes(e.window.text)) or own & asked)
+        if asked <= set(codes(e.window.context)) and (not (own := product_codes(e.window.text)) or own & meant)
     ]
 
 

@@ -19,8 +19,9 @@ from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from app.errors import UsageError
 from app.rag.answer import Answer, AnswerEvent, Ask, Done, Fall, Outcome, Retracted, Sentence
 from app.rag.answerable import AnswerabilityJudge, Verdict
-from app.rag.condense import condense
+from app.rag.condense import Standalone
 from app.rag.draft import Draft
+from app.rag.followup import FollowUps
 from app.rag.refusals import closest, refusal
 from app.rag.retrieve import HybridSearch, Retrieved
 from ingest.embed import Embedder
@@ -43,12 +44,17 @@ class Prepared:
     """A question with everything an engine needs to answer it."""
 
     ask: Ask
-    standalone: str
+    worded: Standalone
     retrieved: Retrieved
     passages: list[Passage]
     verdict: Verdict
     timings_ms: dict[str, float]
     started: float
+
+    @property
+    def standalone(self) -> str:
+        """The question as it is judged, answered and shown."""
+        return self.worded.question
 
 
 class AnswerChain:
@@ -67,6 +73,7 @@ class AnswerChain:
         question_max: int = 2000,
     ) -> None:
         self._search = search
+        self._follow_ups = FollowUps(search)
         self._embedder = embedder
         self._judge = AnswerabilityJudge(embedder)
         self._engines = list(engines)
@@ -127,22 +134,29 @@ class AnswerChain:
         started = time.perf_counter()
         endpoint = next((e for e in self._engines if e.name == ENDPOINT), None)
         writer = endpoint if ask.engine in (None, ENDPOINT) else None
-        standalone = await condense(ask.history, ask.question.strip(), writer)
+        worded = await self._follow_ups.standalone(ask, writer)
         timings = {"condense": _since(started)}
         nothing = Retrieved([], LegHits([], []), "und", {})
-        return Prepared(ask, standalone, nothing, [], Verdict(False, "", 0.0, []), timings, started)
+        return Prepared(ask, worded, nothing, [], Verdict(False, "", 0.0, []), timings, started)
 
     async def _retrieve(self, prepared: Prepared) -> Prepared:
         ask = prepared.ask
         found = await asyncio.to_thread(
-            self._search.search, ask.knowledge_base, prepared.standalone, ask.principal, ask.filters
+            self._search.search,
+            ask.knowledge_base,
+            prepared.standalone,
+            ask.principal,
+            ask.filters,
+            prepared.worded.wordings,
         )
         timings = {**prepared.timings_ms, **found.timings_ms}
         return replace(prepared, retrieved=found, passages=found.passages(self._top_k), timings_ms=timings)
 
     async def _judged(self, prepared: Prepared) -> Prepared:
         clock = time.perf_counter()
-        verdict = await asyncio.to_thread(self._judge.judge, prepared.standalone, prepared.retrieved, prepared.passages)
+        verdict = await asyncio.to_thread(
+            self._judge.judge, prepared.standalone, prepared.retrieved, prepared.passages, prepared.ask.question
+        )
         return replace(prepared, verdict=verdict, timings_ms={**prepared.timings_ms, "judge": _since(clock)})
 
     # write
@@ -305,6 +319,7 @@ def _common(prepared: Prepared) -> dict[str, Any]:
         "timings_ms": {**prepared.timings_ms, "total": _since(prepared.started)},
         "language": prepared.retrieved.language,
         "standalone_question": prepared.standalone,
+        "standalone_by": prepared.worded.by,
         "verdict": prepared.verdict.reason,
     }
 

@@ -61,17 +61,21 @@ def _with_siblings(fused: Sequence[Fused]) -> list[Fused]:
     return lifted
 
 
-def merge(rankings: Sequence[Sequence[Fused]]) -> list[Fused]:
-    """Rankings of several wordings of one question as one, by mean score; the first ranking's leg scores are kept."""
+def merge(rankings: Sequence[Sequence[Fused]], weights: Sequence[float] = ()) -> list[Fused]:
+    """Rankings of several wordings of one question as one, by mean score; the first ranking's leg scores are kept.
+
+    weights: each ranking's share in the mean; equal ones when there are none.
+    """
     if len(rankings) == 1:
         return list(rankings[0])
+    shares = weights or [1.0] * len(rankings)
     total: dict[str, float] = {}
     first: dict[str, Fused] = {}
-    for ranking in rankings:
+    for ranking, share in zip(rankings, shares, strict=True):
         for fused in ranking:
-            total[fused.hit.id] = total.get(fused.hit.id, 0.0) + fused.score
+            total[fused.hit.id] = total.get(fused.hit.id, 0.0) + share * fused.score
             first.setdefault(fused.hit.id, fused)
-    merged = [replace(fused, score=total[key] / len(rankings)) for key, fused in first.items()]
+    merged = [replace(fused, score=total[key] / sum(shares)) for key, fused in first.items()]
     return sorted(merged, key=lambda f: (-f.score, f.hit.id))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ingest.chunk import split_sentences
 from serving.passages import content_tokens
@@ -15,6 +16,23 @@ _CLAUSE = re.compile(rf"[,;]?\s+(?:and|but|or)\s+(?={_ASKS})|[,;]\s+(?={_ASKS})"
 _QUESTION = re.compile(rf"{_ASKS}|.*[?？]\s*$|.*[吗呢么]\s*$", re.IGNORECASE)
 _MAX_PARTS = 2
 _ENOUGH_WORDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A way to put a question, and its share in the ranking and in the verdict.
+
+    judged: False for one that only helps to find.
+    """
+
+    text: str
+    weight: float = 1.0
+    judged: bool = True
+
+
+def wordings_of(question: str) -> tuple[Wording, ...]:
+    """A question that stands alone as it is searched for: whole, and by its parts."""
+    return tuple(Wording(text) for text in (question, *question_parts(question)))
 
 
 def question_parts(question: str) -> list[str]:

@@ -1,7 +1,7 @@
 """From what the legs found to the order that answers are written from. Pure: no I/O.
 
 The best candidates of the fusion are ranked once more by ten signs: how far each leg lifts a passage above what else
-it found, and how closely the passage's wording meets the question's (wording.py). How much a leg has to say depends on the
+it found, and how closely the passage's wording meets the question's (closeness.py). How much a leg has to say depends on the
 question: the dense leg's say grows with the best cosine, and both legs' falls where a sentence holds most of the words
 that were asked, for then the wording decides.
 
@@ -15,8 +15,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 
+from app.rag.closeness import Closeness, Tokens, compare, tokens_of
 from app.rag.fusion import Fused, fuse
-from app.rag.wording import Tokens, Wording, compare, tokens_of
 from ingest.index.base import Hit, LegHits
 
 # Candidates that are looked at closely: reading them takes some 3 ms on the machine of docs/experiments.md.
@@ -78,17 +78,17 @@ def rank(question: str, legs: LegHits) -> list[Fused]:
 
 def signs_of(question: str, legs: LegHits, candidates: Sequence[Fused]) -> list[Signs]:
     """The signs of each candidate."""
-    wordings = compare(question, [_tokens(candidate.hit) for candidate in candidates])
+    met = compare(question, [_tokens(candidate.hit) for candidate in candidates])
     dense, sparse = _lifted(legs.dense), _lifted(legs.sparse)
-    covered = max((wording.sentence for wording in wordings), default=0.0)
+    covered = max((closeness.sentence for closeness in met), default=0.0)
     nearest = legs.dense[0].score if legs.dense else 0.0
     return [
-        _signs(dense(candidate.dense), sparse(candidate.sparse), covered, nearest, wording)
-        for candidate, wording in zip(candidates, wordings, strict=True)
+        _signs(dense(candidate.dense), sparse(candidate.sparse), covered, nearest, closeness)
+        for candidate, closeness in zip(candidates, met, strict=True)
     ]
 
 
-def _signs(dense: float, sparse: float, covered: float, nearest: float, wording: Wording) -> Signs:
+def _signs(dense: float, sparse: float, covered: float, nearest: float, closeness: Closeness) -> Signs:
     return Signs(
         dense=dense,
         sparse=sparse,
@@ -96,10 +96,10 @@ def _signs(dense: float, sparse: float, covered: float, nearest: float, wording:
         sparse_covered=sparse * covered,
         dense_near=dense * nearest,
         sparse_near=sparse * nearest,
-        sentence=wording.sentence,
-        sentences=wording.sentences,
-        phrase=wording.phrase,
-        near=wording.near,
+        sentence=closeness.sentence,
+        sentences=closeness.sentences,
+        phrase=closeness.phrase,
+        near=closeness.near,
     )
 
 
@@ -113,7 +113,7 @@ def _lifted(hits: Sequence[Hit]) -> Callable[[float | None], float]:
 
 
 def _dot(weights: Signs, signs: Signs) -> float:
-    return sum(weight * sign for weight, sign in zip(astuple(weights), astuple(signs), strict=True))
+    return float(sum(weight * sign for weight, sign in zip(astuple(weights), astuple(signs), strict=True)))
 
 
 def _tokens(hit: Hit) -> Tokens:

@@ -15,7 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from app.rag.fusion import Fused, merge
-from app.rag.question import question_parts
+from app.rag.question import Wording, wordings_of
 from app.rag.ranking import rank
 from ingest.embed import Embedder, Vectors
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
@@ -23,7 +23,7 @@ from ingest.language import detect_language
 from ingest.records import KnowledgeBase
 from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from ingest.sparse import SparseEncoder
-from serving.passages import Passage
+from serving.passages import Passage, content_tokens
 
 LEG_LIMIT = 50
 
@@ -42,7 +42,8 @@ class LiveVersions(Protocol):
 class Retrieved:
     """Fused passages with what each leg found, for answering and for the retrieval-test screen alike.
 
-    vectors: unit vectors of the question and its parts, by wording; empty where the embedder does not know the language.
+    vectors:  unit vectors of the wordings, by text; empty where the embedder does not know the language.
+    wordings: what was searched for; the verdict asks the same.
     """
 
     fused: list[Fused]
@@ -50,6 +51,7 @@ class Retrieved:
     language: str
     timings_ms: dict[str, float]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    wordings: tuple[Wording, ...] = ()
 
     def passages(self, limit: int) -> list[Passage]:
         """The best passages, numbered from 1."""
@@ -66,24 +68,33 @@ class HybridSearch:
         self._sparse = sparse
 
     def search(
-        self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
+        self,
+        kb: KnowledgeBase,
+        question: str,
+        principal: Principal = PUBLIC,
+        filters: Filters = EVERYTHING,
+        wordings: Sequence[Wording] = (),
     ) -> Retrieved:
-        """Passages for a standalone question, best first; only live versions that the principal may see."""
+        """Passages for a standalone question, best first; only live versions that the principal may see.
+
+        wordings: ways to put it, each searched for by itself; the question and its parts when there are none.
+        """
+        wordings = tuple(wordings) or wordings_of(question)
         # One moment for all legs and the catalog: a document must not end between two of them.
         now = datetime.now(UTC)
         language = detect_language(question)
         # A leg whose model does not know the language would vote at random.
         knows = self._embedder.knows(language)
         timings = {"embed": 0.0, "search": 0.0, "rank": 0.0}
-        found: list[tuple[str, LegHits]] = []
+        found: list[tuple[Wording, LegHits]] = []
         vectors: dict[str, Vectors] = {}
-        for wording in (question, *question_parts(question)):
+        for wording in wordings:
             clock = time.perf_counter()
-            dense = self._embedder.embed_query(wording) if knows else None
+            dense = self._embedder.embed_query(wording.text) if knows else None
             if dense is not None:
-                vectors[wording] = dense
+                vectors[wording.text] = dense
             embedded = time.perf_counter()
-            sparse = self._sparse.encode_query(wording)
+            sparse = self._sparse.encode_query(wording.text)
             legs = self._index.search(
                 kb.id,
                 dense=dense,
@@ -97,9 +108,29 @@ class HybridSearch:
             timings["embed"] += 1e3 * (embedded - clock)
             timings["search"] += 1e3 * (time.perf_counter() - embedded)
         clock = time.perf_counter()
-        merged = merge([rank(wording, legs) for wording, legs in found])
+        ranked = [rank(wording.text, legs) for wording, legs in found]
+        fused = merge(ranked, [wording.weight for wording in wordings])
         timings["rank"] = 1e3 * (time.perf_counter() - clock)
-        return Retrieved(merged, found[0][1], language, timings, vectors)
+        return Retrieved(fused, found[0][1], language, timings, vectors, wordings)
+
+    def titles_like(
+        self, kb: KnowledgeBase, text: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
+    ) -> list[str]:
+        """Titles and headings of the live passages that share most words with a text; no embedding is made."""
+        now = datetime.now(UTC)
+        sparse = self._sparse.encode_query(text)
+        legs = self._index.search(
+            kb.id,
+            dense=None,
+            sparse=sparse,
+            principal=principal,
+            limit=LEG_LIMIT,
+            filters=filters,
+            at=now.timestamp(),
+        )
+        payloads = [hit.payload for hit in self._live(legs, filters, now).sparse]
+        headings = (h for p in payloads for h in p["heading_path"] if len(content_tokens(h)) > 1)
+        return list(dict.fromkeys([*(p["title"] for p in payloads if p["title"]), *headings]))
 
     def _live(self, legs: LegHits, filters: Filters, now: datetime) -> LegHits:
         # The catalog is the truth: what the points say may be a moment older.

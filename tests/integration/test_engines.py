@@ -184,9 +184,11 @@ def test_a_follow_up_is_rewritten_by_the_endpoint_and_by_rule_when_it_is_away(
     history = (Message("user", QUESTION), Message("assistant", "For 10 years [1]."))
     follow_up = Ask("And can its tub rust?", shop[1], history)
     server.script.answer = "Can the tub of the WM-900 rust through?"
-    assert asyncio.run(chain_of(shop).answer(follow_up)).standalone_question == server.script.answer
+    rewritten = asyncio.run(chain_of(shop).answer(follow_up))
+    assert (rewritten.standalone_question, rewritten.standalone_by) == (server.script.answer, "model")
     server.script.behaviour, server.script.status = "status", 503
-    assert asyncio.run(chain_of(shop).answer(follow_up)).standalone_question == f"{QUESTION} And can its tub rust?"
+    by_rules = asyncio.run(chain_of(shop).answer(follow_up))
+    assert (by_rules.standalone_question, by_rules.standalone_by) == ("WM-900: And can its tub rust?", "rules")
 
 
 def test_a_customer_who_leaves_ends_the_request(shop: Shop, server: EndpointServer) -> None:

@@ -31,12 +31,15 @@ def show(desk: Desk) -> None:
             return
         base = parts.pick_base(desk, bases)
         with st.form("try", border=False):
+            most = desk.system.limits.question_chars
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                most = desk.system.limits.question_chars
                 question = st.text_input(
                     t("try_question"), key="try-question", placeholder=t("try_placeholder"), max_chars=most
                 ).strip()
                 count = st.selectbox(t("try_count"), _COUNTS, index=1, key="try-count", width=150)
+            before = st.text_input(
+                t("try_before"), key="try-before", placeholder=t("try_before_placeholder"), max_chars=most
+            ).strip()
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 expected = _pick_expected(desk, base.name)
                 sent = st.form_submit_button(t("try_button"), type="primary", icon=":material/manage_search:")
@@ -46,7 +49,13 @@ def show(desk: Desk) -> None:
         elif sent:
             st.session_state.pop(_TRIED, None)
             with st.spinner(t("try_working")):
-                st.session_state[_TRIED] = desk.client.retrieve(question, kb=base.name, limit=count, expected=expected)
+                st.session_state[_TRIED] = desk.client.retrieve(
+                    question,
+                    kb=base.name,
+                    limit=count,
+                    expected=expected,
+                    history=[("user", before)] if before else (),
+                )
         found: Retrieval | None = st.session_state.get(_TRIED)
         if found is not None and found.kb == base.name:
             _result(found, t)
@@ -72,6 +81,8 @@ def _pick_expected(desk: Desk, base: str) -> str | None:
 
 
 def _result(found: Retrieval, t: Translate) -> None:
+    if found.standalone_by != "asked":
+        st.caption(t("try_standalone", question=formats.one_line(found.standalone_question, 400)))
     _verdict(found.verdict, t)
     if found.expected:
         _expected(found.expected, t)

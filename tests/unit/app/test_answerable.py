@@ -55,6 +55,27 @@ def test_a_neighbour_that_speaks_of_another_product_is_no_evidence() -> None:
     }
 
 
+def test_a_product_of_the_turns_before_may_be_left_open_but_not_be_another() -> None:
+    given = desk()
+    asked = "What is charged for a visit that finds no fault?"
+    question = f"WM-700: {asked}"
+    found = given.search.search(KB, question)
+    judge = AnswerabilityJudge(given.embedder)
+    strict = judge.judge(question, found, found.passages(5))
+    assert TEXTS["fees.md"] not in {e.window.text for e in strict.evidence}
+    verdict = judge.judge(question, found, found.passages(5), asked)
+    assert verdict.evidence[0].window.text == TEXTS["fees.md"]
+    assert not any("WM-900" in e.window.text for e in verdict.evidence)
+
+
+def test_a_question_for_a_price_alone_is_about_the_product_of_the_turns_before() -> None:
+    given = desk()
+    found = given.search.search(KB, "WM-700: And how much does it cost?")
+    judge = AnswerabilityJudge(given.embedder)
+    verdict = judge.judge("WM-700: And how much does it cost?", found, found.passages(5), "And how much does it cost?")
+    assert not any("£" in e.window.text for e in verdict.evidence)
+
+
 def test_thin_evidence_is_answerable_but_not_sure() -> None:
     verdict = judged("Could somebody from Leeds perhaps look at my hob, and on which shop days?")
     assert (verdict.answerable, verdict.sure) == (True, False)

@@ -199,7 +199,7 @@ def test_a_follow_up_is_answered_with_the_question_before_it() -> None:
     history = (Message("user", QUESTION), Message("assistant", "For 10 years [1]."))
     said = "The motor of the WM-700 is guaranteed for 5 years [1]."
     answer = ask(desk().chain(engine("packaged", pieces=[said])), "And what about the WM-700?", history=history)
-    assert answer.standalone_question == f"{QUESTION.replace('WM-900', 'WM-700')} And what about the WM-700?"
+    assert (answer.standalone_question, answer.standalone_by) == (QUESTION.replace("WM-900", "WM-700"), "rules")
 
 
 def test_the_short_style_takes_a_bare_answer() -> None:

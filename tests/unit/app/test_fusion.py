@@ -73,6 +73,13 @@ def test_wordings_are_merged_by_mean_score() -> None:
     assert [(f.hit.id, f.score) for f in merged] == [("b", 0.75), ("a", 0.5), ("c", 0.0), ("d", 0.0)]
 
 
+def test_a_wording_has_the_say_of_its_weight() -> None:
+    first, second = ranking(a=1.0, b=0.4), ranking(b=1.0, a=0.2)
+    assert [f.hit.id for f in merge([first, second], [3, 1])] == ["a", "b"]
+    assert [f.hit.id for f in merge([first, second], [1, 3])] == ["b", "a"]
+    assert merge([first, second], [3, 1])[0].score == pytest.approx((3 * 1.0 + 0.2) / 4)
+
+
 def test_the_first_wording_gives_the_scores_of_the_legs() -> None:
     merged = merge([fuse(LegHits([], leg(b=2.0))), fuse(LegHits(leg(b=0.7), []))])
     assert (merged[0].sparse, merged[0].dense) == (2.0, None)

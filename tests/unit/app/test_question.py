@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from app.rag.answer_type import AnswerType, expected_type, gives
-from app.rag.condense import condense, condense_by_rule, is_follow_up
 from app.rag.question import question_parts
 from app.rag.refusals import closest, refusal
 from ingest.language import detect_language
-from serving.engines import ChatEngine
-from serving.errors import EngineAway
-from serving.prompts import Message
-from tests.fakes import ScriptedChatModel
 
 
 @pytest.mark.parametrize(
@@ -137,80 +130,6 @@ def test_a_text_gives_that_kind(question: str, text: str) -> None:
 )
 def test_a_text_does_not_give_that_kind(question: str, text: str) -> None:
     assert not gives(wanted(question), text)
-
-
-@pytest.mark.parametrize(
-    ("question", "leans"),
-    [
-        ("How much is it?", True),
-        ("What about the WM-700?", True),
-        ("And in Scotland?", True),
-        ("Why?", True),
-        ("How long is the motor of the WM-900 guaranteed?", False),
-        ("What does the delivery of a large appliance to Scotland cost?", False),
-        ("它保修多久？", True),
-        ("那 WM-700 呢？", True),
-        ("WM-900 的直驱电机保修多少年？", False),
-    ],
-)
-def test_follow_ups(question: str, leans: bool) -> None:
-    assert is_follow_up(question) is leans
-
-
-HISTORY = (
-    Message("user", "How long is the motor of the WM-900 guaranteed?"),
-    Message("assistant", "For 10 years [1]."),
-)
-
-
-@pytest.mark.parametrize(
-    ("history", "question", "standalone"),
-    [
-        ((), "What about the WM-700?", "What about the WM-700?"),
-        # The product asked about now takes the other's place: the answer is about this one alone.
-        (HISTORY, "What about the WM-700?", "How long is the motor of the WM-700 guaranteed? What about the WM-700?"),
-        (HISTORY, "And its pump?", "How long is the motor of the WM-900 guaranteed? And its pump?"),
-        (
-            (Message("user", "RF-360N 的压缩机保修多少年？"),),
-            "那 RF-310 呢？",
-            "RF-310 的压缩机保修多少年？ 那 RF-310 呢？",
-        ),
-        (
-            HISTORY,
-            "What does the delivery of a fridge to Wales cost?",
-            "What does the delivery of a fridge to Wales cost?",
-        ),
-        (HISTORY[1:], "And in Wales?", "And in Wales?"),
-    ],
-)
-def test_condensing_by_rule(history: tuple[Message, ...], question: str, standalone: str) -> None:
-    assert condense_by_rule(history, question) == standalone
-
-
-@pytest.mark.parametrize(
-    ("script", "standalone"),
-    [
-        pytest.param({"pieces": ["How long is the motor of ", "the WM-700 guaranteed?\nBecause"]}, "How long is the motor of the WM-700 guaranteed?", id="rewritten"),
-        pytest.param({"pieces": ["The motor is guaranteed. " * 40]}, None, id="it answered instead"),
-        pytest.param({"pieces": [" \n"]}, None, id="nothing"),
-        pytest.param({"error": EngineAway("gone")}, None, id="engine away"),
-    ],
-)  # fmt: skip
-def test_a_model_rewrites_and_its_failure_costs_the_rewriting_only(
-    script: dict[str, object], standalone: str | None
-) -> None:
-    follow_up = "What about the WM-700?"
-    engine = ChatEngine("endpoint", "m", ScriptedChatModel(**script), ("*",), 800, 5, len)  # type: ignore[arg-type]
-    found = asyncio.run(condense(HISTORY, follow_up, engine))
-    assert found == (standalone or condense_by_rule(HISTORY, follow_up))
-
-
-def test_a_model_is_not_asked_about_a_question_that_stands_alone() -> None:
-    model = ScriptedChatModel(pieces=["Something else?"])
-    engine = ChatEngine("endpoint", "m", model, ("*",), 800, 5, len)
-    question = "What does the delivery of a fridge to Wales cost?"
-    assert asyncio.run(condense(HISTORY, question, engine)) == question
-    assert model.asked == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from finetune.errors import DatasetError
 from finetune.evaluate import DatasetQuestion, FoundPassage, evaluate_retrieval, read_documents, read_questions
+from serving.prompts import Message
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,23 @@ from finetune.evaluate import DatasetQuestion, FoundPassage, evaluate_retrieval,
 def test_questions(tmp_path: Path, row: str, relevant: set[str]) -> None:
     (tmp_path / "questions.jsonl").write_text(f"\n{row}\n\n")
     assert read_questions(tmp_path) == [DatasetQuestion("q", "Q", frozenset(relevant))]
+
+
+def test_a_follow_up_comes_with_its_history_and_rewrite(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text(
+        '{"question": "And in Wales?", "doc_id": "a", "rewrite": "Do you deliver in Wales?", '
+        '"history": [{"role": "user", "text": "Do you deliver?"}, {"role": "assistant", "text": "Yes."}]}'
+    )
+    (question,) = read_questions(tmp_path)
+    assert question.history == (Message("user", "Do you deliver?"), Message("assistant", "Yes."))
+    assert question.rewrite == "Do you deliver in Wales?"
+
+
+@pytest.mark.parametrize("history", ['"Do you deliver?"', '["Do you deliver?"]', '[{"role": "system", "text": "x"}]', '[{"role": "user"}]'])  # fmt: skip
+def test_a_history_that_cannot_be_read(tmp_path: Path, history: str) -> None:
+    (tmp_path / "questions.jsonl").write_text(f'{{"question": "And in Wales?", "history": {history}}}')
+    with pytest.raises(DatasetError, match="question 1"):
+        read_questions(tmp_path)
 
 
 def test_documents(tmp_path: Path) -> None:
@@ -66,7 +84,7 @@ class Shelf:
     def __init__(self, found: dict[str, str]) -> None:
         self._found = found
 
-    def find(self, question: str) -> Sequence[FoundPassage]:
+    def find(self, question: str, history: Sequence[Message] = ()) -> Sequence[FoundPassage]:
         found = self._found[question]
         return [FoundPassage(doc_id, 1 / rank, f"{doc_id}\n at  {rank}") for rank, doc_id in enumerate(found, start=1)]
 

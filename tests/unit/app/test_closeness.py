@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.rag.wording import Wording, compare, tokens_of
+from app.rag.closeness import Closeness, compare, tokens_of
 
 
-def wordings(question: str, *texts: str, head: str = "") -> list[Wording]:
+def wordings(question: str, *texts: str, head: str = "") -> list[Closeness]:
     return compare(question, [tokens_of(text, head) for text in texts])
 
 
@@ -72,7 +72,7 @@ def test_one_thing_written_two_ways(question: str, text: str) -> None:
     ("question", "text"), [("", "Some text."), ("the of", "Some text."), ("filter", ""), ("?", "!")]
 )
 def test_nothing_to_compare_is_nothing(question: str, text: str) -> None:
-    assert wordings(question, text) == [Wording(0.0, 0.0, 0.0, 0.0)]
+    assert wordings(question, text) == [Closeness(0.0, 0.0, 0.0, 0.0)]
 
 
 def test_no_passages() -> None:

@@ -29,7 +29,7 @@ K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class Closeness:
     """How a passage's words meet a question's, each 0 to 1, weighted by how rare the words are among the candidates.
 
     sentence:  share of the question's words in the passage's best sentence, with title and headings.
@@ -81,7 +81,7 @@ def tokens_of(text: str, head: str) -> Tokens:
     return Tokens(tuple(sentence for sentence in sentences if sentence), frozenset(_sequence(head)))
 
 
-def compare(question: str, passages: Sequence[Tokens]) -> list[Wording]:
+def compare(question: str, passages: Sequence[Tokens]) -> list[Closeness]:
     """The passages' wordings against a question's, in the order given; rarity is judged among these passages."""
     asked = _sequence(question)
     sets = [passage.all for passage in passages]
@@ -103,13 +103,14 @@ def _compared(
     weights: dict[Token, float],
     phrases: dict[tuple[Token, Token], float],
     near: dict[tuple[Token, Token], float],
-) -> Wording:
+) -> Closeness:
     head = passage.head & weights.keys()
     held = [frozenset(sentence) & weights.keys() for sentence in passage.sentences] or [frozenset()]
     pairs = zip(held, [*held[1:], frozenset()], strict=True)
     flat = [token for sentence in passage.sentences for token in sentence]
     places = [place for place, token in enumerate(flat) if token in weights]
-    adjacent, close = set(), set()
+    adjacent: set[tuple[Token, Token]] = set()
+    close: set[tuple[Token, Token]] = set()
     for i, place in enumerate(places):
         for other in places[i + 1 : i + 1 + _NEAR]:
             if other - place > _NEAR:
@@ -118,7 +119,7 @@ def _compared(
             close.update((pair, pair[::-1]))
             if other - place == 1:
                 adjacent.add(pair)
-    return Wording(
+    return Closeness(
         sentence=_share(weights, max((each | head for each in held), key=lambda each: sum(weights[t] for t in each))),
         sentences=_share(
             weights, max((a | b | head for a, b in pairs), key=lambda each: sum(weights[t] for t in each))
