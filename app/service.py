@@ -17,6 +17,8 @@ from app.idempotency import IdempotencyKeys
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
+from app.rag.front import AnswerFront
+from app.rag.wiring import front_of
 from app.sources import Keeper
 from app.workspace import Settings, Workspace, open_workspace
 
@@ -26,7 +28,10 @@ THREADS = 32
 
 @dataclass(slots=True)
 class Service:
-    """What requests share; ``stopping`` is set when the program is about to end."""
+    """What requests share; ``stopping`` is set when the program is about to end.
+
+    answers: the chain with its caches and curated answers in front; what customers are answered by.
+    """
 
     workspace: Workspace
     chain: AnswerChain
@@ -37,9 +42,14 @@ class Service:
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     sources: Keeper = field(init=False)
+    answers: AnswerFront = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Keeper(self.workspace, self.ingestor.wake)
+        work = self.workspace
+        parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
+        self.answers = front_of(self.chain, *parts)
+        self.metrics.watch_caches(work.cache_counts)
 
     @property
     def settings(self) -> Settings:

@@ -134,6 +134,7 @@ class AnswerBody(BaseModel):
     standalone_question: str
     verdict: str
     withheld: list[str]
+    cached: Literal["exact", "semantic", "shared"] | None = None
 
 
 class ChatAnswer(AnswerBody):

@@ -211,7 +211,7 @@ def _citations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
 
 def _frontdesk(answer: Answer) -> dict[str, Any]:
     values = answer.as_json()
-    return {key: values[key] for key in ("outcome", "engine", "release", "fallen", "language", "timings_ms")}
+    return {key: values[key] for key in ("outcome", "engine", "release", "fallen", "language", "timings_ms", "cached")}
 
 
 def _model(kb: KnowledgeBase, suffix: str) -> Model:

@@ -88,6 +88,8 @@ class Answer:
     release, engine: None when nobody wrote (a refusal before any engine was asked).
     timings_ms:      milliseconds of each stage.
     withheld:        sentences that were written but not shown, each with its reason.
+    cached:          "exact" or "semantic" when it was made for an earlier question, by the engine named; "shared" when it
+                     was just being made for somebody else; None when it was made for this one.
     """
 
     answer: str
@@ -101,6 +103,7 @@ class Answer:
     standalone_question: str = ""
     verdict: str = ""
     withheld: tuple[str, ...] = ()
+    cached: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The answer as scripts read it; keys are stable."""
@@ -116,6 +119,7 @@ class Answer:
             "standalone_question": self.standalone_question,
             "verdict": self.verdict,
             "withheld": list(self.withheld),
+            "cached": self.cached,
         }
 
 
