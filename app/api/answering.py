@@ -28,7 +28,23 @@ async def find_kb(service: Service, name: str | None, principal: Principal) -> K
         NotFound: there is none of that name.
     """
     wanted = name or service.settings.app.kb
+    known = service.bases.at_once(wanted, principal.tenant)
+    if known is not None:
+        return known
     return await asyncio.to_thread(service.workspace.catalog.knowledge_base, wanted, principal.tenant)
+
+
+def answer_at_once(service: Service, ask: Ask) -> Answer | None:
+    """The answer, where it is in memory: neither chain nor thread has to be asked.
+
+    Raises:
+        UsageError: the question is empty or too long.
+    """
+    service.check_question(ask.question)
+    answer = service.answers.at_once(ask)
+    if answer is not None:
+        service.metrics.answered(answer)
+    return answer
 
 
 async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:

@@ -117,6 +117,7 @@ class Frontdesk(BaseModel):
     fallen: list[FallBody]
     language: str
     timings_ms: dict[str, float]
+    cached: Literal["exact", "semantic", "shared"] | None = None
 
 
 class Completion(BaseModel):

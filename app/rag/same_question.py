@@ -226,7 +226,7 @@ def _kind(text: str) -> str:
 def _english(text: str) -> tuple[str, ...]:
     found: list[str] = []
     carried = _kind(text) not in ("whether", "said")
-    for written in _WORD.findall(text.replace("can't", "can not").replace("won't", "will not")):
+    for written in _WORD.findall(_full(text)):
         word = written.casefold()
         if word.endswith("n't"):
             found += [*_weighed(word[:-3], carried), "not"]
@@ -235,6 +235,12 @@ def _english(text: str) -> tuple[str, ...]:
         else:
             found += _weighed(word, carried)
     return tuple(found)
+
+
+def _full(text: str) -> str:
+    for short, full in (("cannot", "can not"), ("can't", "can not"), ("won't", "will not"), ("shan't", "will not")):
+        text = re.sub(rf"\b{short}\b", full, text, flags=re.IGNORECASE)
+    return text
 
 
 def _weighed(word: str, carried: bool) -> list[str]:
