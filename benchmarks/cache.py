@@ -111,7 +111,7 @@ def processor_seconds(pid: int) -> float:
 
 async def over_http(seconds: float) -> None:
     """Cached and curated answers a second over keep-alive connections."""
-    with own_server() as url:
+    with own_server(FRONTDESK_PACKAGED="off") as url:
         async with httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) as client:
             await started(client)
             (await client.post("/api/knowledge-bases", json={"name": "load"})).raise_for_status()
