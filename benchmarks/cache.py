@@ -116,8 +116,11 @@ async def over_http(seconds: float) -> None:
             await started(client)
             (await client.post("/api/knowledge-bases", json={"name": "load"})).raise_for_status()
             text = "# Guarantee\n\nThe motor of the WM-900 is guaranteed for 10 years.\n"
-            await client.post("/api/knowledge-bases/load/documents", files=[("files", ("a.md", text.encode()))])
-            while (await client.get("/api/knowledge-bases/load")).json()["in_progress"]:
+            files = [("files", ("a.md", text.encode()))]
+            (await client.post("/api/knowledge-bases/load/documents", files=files)).raise_for_status()
+            while not (state := (await client.get("/api/knowledge-bases/load")).json())["ready"]:
+                if state["failed"]:
+                    raise SystemExit("the document could not be ingested")
                 await asyncio.sleep(0.2)
             curated = {"questions": ["How do I reach a person?"], "answer": "Call **0800 123** from 8 to 18."}
             (await client.post("/api/knowledge-bases/load/curated", json=curated)).raise_for_status()
