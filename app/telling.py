@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Engine, insert
 
 from app.conversations import MessageState, Status, title_of
 from app.rag.answer import Answer
@@ -63,22 +63,25 @@ class Telling:
                     each.kept.set_result(found)
 
     def _keep(self, batch: list[Told]) -> list[tuple[str, int]]:
+        now, state = datetime.now(UTC), MessageState.COMPLETE.value
+        conversations, messages = [], []
+        for told in batch:
+            name = uuid.uuid4().hex
+            conversations.append(
+                {
+                    "id": name, "tenant": told.tenant, "knowledge_base_id": told.knowledge_base_id,
+                    "title": title_of(told.question), "status": Status.OPEN.value, "contact": "", "note": "",
+                    "created_at": now, "updated_at": now,
+                }
+            )  # fmt: skip
+            written = json.dumps(told.answer.as_json(), ensure_ascii=False)
+            common = {"conversation_id": name, "state": state, "created_at": now}
+            messages += [
+                {**common, "role": "user", "text": told.question, "answer": ""},
+                {**common, "role": "assistant", "text": told.answer.answer, "answer": written},
+            ]
+        ids = insert(MessageRow).returning(MessageRow.id, sort_by_parameter_order=True)
         with self._engine.begin() as connection:
-            return [_insert(connection, each) for each in batch]
-
-
-def _insert(connection: Connection, told: Told) -> tuple[str, int]:
-    now, name = datetime.now(UTC), uuid.uuid4().hex
-    connection.execute(
-        insert(ConversationRow),
-        {
-            "id": name, "tenant": told.tenant, "knowledge_base_id": told.knowledge_base_id, "title": title_of(told.question),
-            "status": Status.OPEN.value, "contact": "", "note": "", "created_at": now, "updated_at": now,
-        },
-    )  # fmt: skip
-    common = {"conversation_id": name, "state": MessageState.COMPLETE.value, "created_at": now}
-    connection.execute(insert(MessageRow), {**common, "role": "user", "text": told.question, "answer": ""})
-    written = json.dumps(told.answer.as_json(), ensure_ascii=False)
-    answer = {**common, "role": "assistant", "text": told.answer.answer, "answer": written}
-    key = connection.execute(insert(MessageRow), answer).inserted_primary_key
-    return name, int(key[0]) if key is not None else 0
+            connection.execute(insert(ConversationRow), conversations)
+            found = connection.scalars(ids, messages).all()
+        return [(c["id"], answer) for c, answer in zip(conversations, found[1::2], strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -69,7 +69,17 @@ class Citation:
 
     def as_json(self) -> dict[str, Any]:
         """The source as scripts read it; keys are stable."""
-        return asdict(self)
+        # By hand: asdict copies every value, and this is what an answer from memory costs most.
+        return {
+            "n": self.n,
+            "document": self.document,
+            "title": self.title,
+            "version": self.version,
+            "page": self.page,
+            "sheet": self.sheet,
+            "heading": self.heading,
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True, slots=True)
