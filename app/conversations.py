@@ -157,7 +157,7 @@ class Conversations:
         """
         with self._session() as session:
             row = self._row(session, conversation_id, tenant)
-            row.title = row.title or " ".join(question.split())[:_TITLE_LENGTH]
+            row.title = row.title or title_of(question)
             row.updated_at = datetime.now(UTC)
             state = MessageState.COMPLETE
             session.add(MessageRow(conversation_id=row.id, role="user", state=state, text=question, answer=""))
@@ -238,6 +238,11 @@ class Conversations:
     def _counts(session: Session, ids: list[str]) -> dict[str, int]:
         query = select(MessageRow.conversation_id, func.count()).where(MessageRow.conversation_id.in_(ids))
         return dict(session.execute(query.group_by(MessageRow.conversation_id)).all())
+
+
+def title_of(question: str) -> str:
+    """What a conversation is called by: its first question, cut."""
+    return " ".join(question.split())[:_TITLE_LENGTH]
 
 
 def _conversation(row: ConversationRow, messages: int) -> Conversation:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from app.api import (
     chat,
     conversations,
+    curated,
     curation,
     documents,
     errors,
@@ -38,8 +39,10 @@ from app.workspace import Settings
 from ingest.errors import FrontdeskError
 
 GRACE_S = 10
+# Routes are tried in this order: those of customers come first.
 _ROUTERS = (
-    chat, conversations, knowledge_bases, documents, curation, passages, pages, review, sources, retrieve, openai, system,
+    chat, openai, conversations, knowledge_bases, documents, curation, curated, passages, pages, review, sources, retrieve,
+    system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)

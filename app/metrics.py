@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from app.rag.answer import Answer
+from app.rag.counts import CacheCounts
 from ingest.pipeline import Ingested
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -35,13 +40,19 @@ class Metrics:
         self.waiting = Gauge("frontdesk_documents_waiting", "Documents received and not yet ingested", registry=r)
 
     def answered(self, answer: Answer) -> None:
-        """Count an answer with its falls and stages."""
+        """Count an answer with its falls and stages; of one that was made before, only that it was given, and how fast."""
         self._answers.labels(answer.outcome.value, answer.engine or "none").inc()
-        for fall in answer.fallen:
-            self._falls.labels(fall.engine, fall.reason).inc()
         for stage, milliseconds in answer.timings_ms.items():
             self._stages.labels(stage).observe(milliseconds / 1e3)
+        if answer.cached is not None:
+            return
+        for fall in answer.fallen:
+            self._falls.labels(fall.engine, fall.reason).inc()
         self._withheld.inc(len(answer.withheld))
+
+    def watch_caches(self, counts: CacheCounts) -> None:
+        """Show what the caches count."""
+        self._registry.register(_Caches(counts))
 
     def ingested(self, result: Ingested) -> None:
         """Count a document."""
@@ -55,3 +66,17 @@ class Metrics:
     def exposition(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Caches(Collector):
+    """The caches' own counts, read when somebody looks."""
+
+    def __init__(self, counts: CacheCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One family: frontdesk_cache_total{cache, result}."""
+        family = CounterMetricFamily("frontdesk_cache", "Questions put to caches", labels=["cache", "result"])
+        for labels, count in sorted(self._counts.now().items()):
+            family.add_metric(labels, count)
+        yield family

@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from cachetools import LRUCache
+
+from app.bases import BaseLookup
 from app.conversations import Conversations
 from app.errors import UsageError
 from app.health import Checkup
@@ -17,16 +20,24 @@ from app.idempotency import IdempotencyKeys
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
+from app.rag.front import AnswerFront
+from app.rag.wiring import front_of
 from app.sources import Keeper
+from app.telling import Telling
 from app.workspace import Settings, Workspace, open_workspace
 
 # Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
 THREADS = 32
+# Texts whose tokens are remembered.
+COUNTED = 2000
 
 
 @dataclass(slots=True)
 class Service:
-    """What requests share; ``stopping`` is set when the program is about to end."""
+    """What requests share; ``stopping`` is set when the program is about to end.
+
+    answers: the chain with its caches and curated answers in front; what customers are answered by.
+    """
 
     workspace: Workspace
     chain: AnswerChain
@@ -37,9 +48,20 @@ class Service:
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     sources: Keeper = field(init=False)
+    answers: AnswerFront = field(init=False)
+    bases: BaseLookup = field(init=False)
+    telling: Telling = field(init=False)
+    # Tokens of texts that were counted lately; of the event loop.
+    counted: LRUCache[str, int] = field(default_factory=lambda: LRUCache(COUNTED))
 
     def __post_init__(self) -> None:
         self.sources = Keeper(self.workspace, self.ingestor.wake)
+        work = self.workspace
+        parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
+        self.answers = front_of(self.chain, *parts)
+        self.metrics.watch_caches(work.cache_counts)
+        self.bases = BaseLookup(work.engine)
+        self.telling = Telling(work.engine)
 
     @property
     def settings(self) -> Settings:
@@ -90,6 +112,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 await watching
             await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
+            service.bases.close()
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)
 

@@ -23,6 +23,13 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_UPLOAD_MAX_MB``     megabytes that one upload request may have
     ``FRONTDESK_UPLOAD_MAX_FILES``  files that one upload request may have
     ``FRONTDESK_BODY_TIMEOUT_S``    seconds a client may fall silent in the middle of a request's body
+    ``FRONTDESK_CACHE_QUERIES``     vectors of questions that are kept; 0 for none
+    ``FRONTDESK_CACHE_ANSWERS``     answers that are kept for the same question; 0 for none
+    ``FRONTDESK_CACHE_TTL_S``       seconds that an answer is given again
+    ``FRONTDESK_CACHE_SEMANTIC``    whether a question that means the same gets a kept answer
+    ``FRONTDESK_CACHE_SIMILARITY``  cosine from which that is looked at
+    ``FRONTDESK_CURATED_SEMANTIC``  whether a question that means the same gets a curated answer
+    ``FRONTDESK_CURATED_SIMILARITY``  cosine from which that is looked at
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
@@ -37,6 +44,13 @@ class AppSettings(BaseSettings):
     upload_max_mb: int = Field(default=200, ge=1)
     upload_max_files: int = Field(default=100, ge=1, le=1000)
     body_timeout_s: float = Field(default=60.0, gt=0)
+    cache_queries: int = Field(default=10_000, ge=0)
+    cache_answers: int = Field(default=2000, ge=0)
+    cache_ttl_s: float = Field(default=3600.0, gt=0)
+    cache_semantic: bool = False
+    cache_similarity: float = Field(default=0.85, gt=0, le=1)
+    curated_semantic: bool = True
+    curated_similarity: float = Field(default=0.9, gt=0, le=1)
 
     @field_validator("api_key")
     @classmethod

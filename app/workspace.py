@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from app.rag.batching import BatchingEmbedder
+from app.rag.counts import CacheCounts
 from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
 from ingest.catalog import Catalog
@@ -25,6 +26,7 @@ from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
+from ingest.index.watched import WatchedIndex
 from ingest.limits import limits_of
 from ingest.pipeline import Pipeline
 from ingest.sandbox import Sandbox
@@ -34,6 +36,7 @@ from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from app.rag.chain import AnswerChain
+    from app.rag.front import AnswerFront
     from app.rag.retrieve import HybridSearch
     from serving.engines import ChatEngine
     from serving.packaged import PackagedModel
@@ -74,7 +77,14 @@ class Workspace:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model; loading it takes seconds."""
-        return BatchingEmbedder(self.model) if self._beside else self.model
+        if not self._beside:
+            return self.model
+        return BatchingEmbedder(self.model, self.settings.app.cache_queries, self.cache_counts)
+
+    @cached_property
+    def cache_counts(self) -> CacheCounts:
+        """How often each cache had what was asked for."""
+        return CacheCounts()
 
     @cached_property
     def model(self) -> LocalEmbedder:
@@ -83,7 +93,10 @@ class Workspace:
 
     @cached_property
     def index(self) -> VectorIndex:
-        """The vector engine that the settings name."""
+        """The vector engine that the settings name; what is written to it ends cached answers."""
+        return WatchedIndex(self._engine(), self.catalog.touch)
+
+    def _engine(self) -> VectorIndex:
         settings = self.settings.ingest
         if settings.vector_engine == "edge":
             from ingest.index.edge import EdgeIndex
@@ -176,6 +189,14 @@ class Workspace:
         _ = self.pipeline
         app = self.settings.app
         return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max)
+
+    @cached_property
+    def answers(self) -> AnswerFront:
+        """The chain behind curated answers; a process that answers many questions keeps their answers, too."""
+        from app.rag.wiring import front_of
+
+        parts = (self.chain, self.catalog, self.embedder, self.engines, self.settings.app, self.cache_counts)
+        return front_of(*parts, caching=self._beside)
 
     def close(self) -> None:
         """Let go of models, index and database."""

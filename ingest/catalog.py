@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from ingest.corpus import CHANGES_NOTHING
 from ingest.curation import Curations
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import NotFound
@@ -97,7 +98,9 @@ class Catalog(KnowledgeBases, WorkList, Curations):
             DocumentRow.knowledge_base_id == knowledge_base_id, DocumentRow.name == name
         )
         while True:
-            session.execute(insert(DocumentRow).values(id=uuid.uuid4().hex, **entry).on_conflict_do_nothing())
+            entered = insert(DocumentRow).values(id=uuid.uuid4().hex, **entry).on_conflict_do_nothing()
+            # Nothing of it is live yet.
+            session.execute(entered.execution_options(**{CHANGES_NOTHING: True}))
             found = self._lock(session, session.scalar(of_name) or "")
             # Deleted between the two: enter it anew.
             if found is not None:

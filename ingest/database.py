@@ -6,7 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, String, Text, UniqueConstraint, create_engine, event, make_url
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Engine,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -32,6 +43,8 @@ class KnowledgeBaseRow(Base):
     embedding_model: Mapped[str] = mapped_column(String(300), default="")
     embedding_size: Mapped[int] = mapped_column(default=0)
     fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    # Grows with whatever could change an answer (ingest/corpus.py).
+    corpus_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
 
@@ -121,6 +134,29 @@ class ChunkEditRow(Base):
     # "applied" while the live version holds the original; "moved" when its text changed and a person must look again.
     state: Mapped[str] = mapped_column(String(20), default="applied", index=True)
     edited_by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class CuratedAnswerRow(Base):
+    """An answer that a person wrote for questions of a knowledge base (ingest/curated.py)."""
+
+    __tablename__ = "curated_answers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    # JSON list of strings.
+    questions: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(10), default="und")
+    # A document of the knowledge base by its name, or an address; "" for none.
+    source: Mapped[str] = mapped_column(String(2000), default="")
+    # The document's live bytes when a person last looked at the answer; other bytes make it stale.
+    source_hash: Mapped[str] = mapped_column(String(64), default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    valid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    written_by: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
@@ -215,11 +251,14 @@ class IdempotencyRow(Base):
 
 
 def open_database(url: str) -> Engine:
-    """Connect and bring the schema up to date.
+    """Connect and bring the schema up to date; sessions tell from now on what they change (ingest/corpus.py).
 
     Raises:
         SettingsError: the URL cannot be used or the database does not answer.
     """
+    from ingest.corpus import watch
+
+    watch()
     try:
         parsed = make_url(url)
     except ArgumentError as exc:

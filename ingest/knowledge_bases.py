@@ -6,14 +6,16 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
+from ingest.corpus import CHANGES_NOTHING, WRITES_TO, note
+from ingest.database import CuratedAnswerRow, DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import AlreadyExists, InvalidName, NotFound
-from ingest.records import UNFINISHED, Counts, KnowledgeBase, State, knowledge_base_of
+from ingest.records import UNFINISHED, Counts, KnowledgeBase, State, in_utc, knowledge_base_of
 
 _NAME = re.compile(r"[\w][\w .\-]{0,99}", re.UNICODE)
 
@@ -41,7 +43,10 @@ class Transactions:
         By an update, not by FOR UPDATE alone: SQLite has no row locks, but its first write takes the one lock it has.
         """
         session.execute(
-            update(DocumentRow).where(DocumentRow.id == document_id).values(last_generation=DocumentRow.last_generation)
+            update(DocumentRow)
+            .where(DocumentRow.id == document_id)
+            .values(last_generation=DocumentRow.last_generation)
+            .execution_options(**{CHANGES_NOTHING: True})
         )
         return session.get(DocumentRow, document_id, populate_existing=True)
 
@@ -164,7 +169,16 @@ class KnowledgeBases(Transactions):
             gone = knowledge_base_of(row)
             documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == row.id)
             session.execute(delete(VersionRow).where(VersionRow.document_id.in_(documents)))
-            session.execute(delete(DocumentRow).where(DocumentRow.knowledge_base_id == row.id))
+            session.execute(
+                delete(CuratedAnswerRow)
+                .where(CuratedAnswerRow.knowledge_base_id == row.id)
+                .execution_options(**{WRITES_TO: row.id})
+            )
+            session.execute(
+                delete(DocumentRow)
+                .where(DocumentRow.knowledge_base_id == row.id)
+                .execution_options(**{WRITES_TO: row.id})
+            )
             session.add(PurgeRow(knowledge_base_id=row.id, version_id="", generation=0))
             session.delete(row)
             return gone
@@ -173,7 +187,27 @@ class KnowledgeBases(Transactions):
         """Remember what a knowledge base's index is built with."""
         values = {"embedding_model": model, "embedding_size": size, "fingerprint": fingerprint}
         with self._session() as session:
-            session.execute(update(KnowledgeBaseRow).where(KnowledgeBaseRow.id == knowledge_base_id).values(values))
+            session.execute(
+                update(KnowledgeBaseRow)
+                .where(KnowledgeBaseRow.id == knowledge_base_id)
+                .values(values)
+                .execution_options(**{WRITES_TO: knowledge_base_id})
+            )
+
+    def touch(self, knowledge_base_id: str) -> None:
+        """Something that answers are made of has changed outside of the database (ingest/corpus.py)."""
+        with self._session() as session:
+            note(session, knowledge_base_id)
+
+    def next_change(self, knowledge_base_id: str, at: datetime) -> datetime | None:
+        """The next moment after ``at`` when a document or curated answer begins or ends to hold, in UTC; None for never."""
+        moments = []
+        with self._session() as session:
+            for row in (DocumentRow, CuratedAnswerRow):
+                for bound in (row.valid_from, row.valid_until):
+                    query = select(func.min(bound)).where(row.knowledge_base_id == knowledge_base_id, bound > at)
+                    moments.append(in_utc(session.scalar(query)))
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _kb_row(self, session: Session, name: str, tenant: str) -> KnowledgeBaseRow:
         query = select(KnowledgeBaseRow).where(KnowledgeBaseRow.tenant == tenant)

@@ -70,7 +70,10 @@ AS_IT_CAME = Curation()
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeBase:
-    """A knowledge base as the catalog knows it; ``fingerprint`` is "" until its first document."""
+    """A knowledge base as the catalog knows it; ``fingerprint`` is "" until its first document.
+
+    corpus_version: that of the moment it was read; it grows with whatever could change an answer (ingest/corpus.py).
+    """
 
     id: str
     tenant: str
@@ -79,6 +82,7 @@ class KnowledgeBase:
     embedding_size: int
     fingerprint: str
     created_at: datetime
+    corpus_version: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,14 @@ def version_id(knowledge_base_id: str, document_id: str, content_hash: str, fing
 def knowledge_base_of(row: KnowledgeBaseRow) -> KnowledgeBase:
     """A knowledge base as its row tells it."""
     return KnowledgeBase(
-        row.id, row.tenant, row.name, row.embedding_model, row.embedding_size, row.fingerprint, row.created_at
+        row.id,
+        row.tenant,
+        row.name,
+        row.embedding_model,
+        row.embedding_size,
+        row.fingerprint,
+        row.created_at,
+        row.corpus_version,
     )
 
 

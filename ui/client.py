@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import httpx
 from httpx_sse import EventSource, SSEError
 
+from ui.curated import CuratedCalls
 from ui.curation import CurationCalls, filters_of
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
 from ui.sources import SourceCalls
@@ -43,7 +44,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls, SourceCalls):
+class Client(CurationCalls, CuratedCalls, SourceCalls):
     """The API of one server.
 
     Usage:

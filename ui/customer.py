@@ -9,7 +9,7 @@ import streamlit as st
 from ui import conversation, frame
 from ui.client import ApiError, Client
 from ui.conversation import Shown
-from ui.rendering import answer_markdown, escaped, joined, passage_markdown, place
+from ui.rendering import escaped, joined, passage_markdown, place, shown_answer, source_name
 from ui.texts import Translate
 from ui.wire import Citation, Done, Retracted, Sentence, Sources
 
@@ -74,7 +74,7 @@ def _message(message: Shown, number: int, t: Translate, *, last: bool) -> None:
         return
     with st.chat_message("assistant", avatar=":material/forum:"):
         if message.text:
-            st.markdown(answer_markdown(message.text))
+            st.markdown(shown_answer(message.text, message.engine))
         _sources(message.citations, t)
         if message.state != "complete":
             st.warning(message.problem or t("broke_off"), icon=":material/error:")
@@ -98,7 +98,7 @@ def _offers(message: Shown, number: int, t: Translate) -> None:
 
 def _sources(citations: list[Citation], t: Translate) -> None:
     for citation in citations:
-        name = citation.document.rsplit("/", 1)[-1]
+        name = source_name(citation)
         where = place(citation, t)
         label = f":small[:primary-badge[{citation.n}]] {escaped(name)}"
         with st.expander(f"{label} :gray[· {escaped(where)}]" if where else label):
@@ -142,7 +142,9 @@ def _ask(client: Client, question: str, kb: str, t: Translate) -> None:
                         answer.citations, answer.outcome = whole.citations, whole.outcome
                         answer.engine, answer.state = whole.engine or "", "complete"
                     answer.text = joined(sentences)
-                    text.markdown(answer_markdown(answer.text) if answer.text else f":shimmer[{t('looking')}]")
+                    text.markdown(
+                        shown_answer(answer.text, answer.engine) if answer.text else f":shimmer[{t('looking')}]"
+                    )
         except ApiError as exc:
             if exc.type == "not_found" and conversation.conversation_id():
                 # Deleted while it was open here; the question goes into a new one.

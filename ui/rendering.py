@@ -25,6 +25,8 @@ _MARK = re.compile(r"\s*\[(\d{1,2})\]")
 _RULE = re.compile(r"\|(?:---\|)+")
 _BULLET = re.compile(r"^(\s*)[-*•]\s+")
 _NUMBERED = re.compile(r"^(\s*)(\d{1,3})[.)]\s+")
+# The engine of answers that persons wrote, and the folder that their sources are named in.
+CURATED = "curated"
 _ASIAN_END = "。！？；”』」）…"
 
 
@@ -42,6 +44,24 @@ def answer_markdown(text: str) -> str:
         parts += [_lines(text[at : mark.start()]), f":small[:primary-badge[{mark.group(1)}]]"]
         at = mark.end()
     return "".join([*parts, _lines(text[at:])])
+
+
+def curated_markdown(text: str) -> str:
+    """An answer that the company's staff wrote in Markdown, with its [n] marks as small raised numbers; HTML stays text."""
+    return _MARK.sub(lambda mark: f" :small[:primary-badge[{mark.group(1)}]]", text)
+
+
+def shown_answer(text: str, engine: str | None) -> str:
+    """An answer as markdown, by who wrote it."""
+    return curated_markdown(text) if engine == CURATED else answer_markdown(text)
+
+
+def source_name(citation: Citation) -> str:
+    """What a source is called: a file by its last name, a page by its address, a curated answer by its question."""
+    if citation.document.startswith(f"{CURATED}/"):
+        return citation.title
+    address = citation.document.startswith(("http://", "https://"))
+    return citation.document if address else citation.document.rsplit("/", 1)[-1]
 
 
 def passage_markdown(text: str) -> str:

@@ -30,7 +30,10 @@ class Fall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer contract; ``outcome`` is answered, asked_back, refused or handed_off."""
+    """The answer contract; ``outcome`` is answered, asked_back, refused or handed_off.
+
+    cached: "exact", "semantic" or "shared" when it was made for somebody else's question.
+    """
 
     answer: str
     outcome: str
@@ -46,6 +49,7 @@ class Answer:
     standalone_by: str = "asked"
     verdict: str = ""
     withheld: list[str] = field(default_factory=list)
+    cached: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

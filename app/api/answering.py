@@ -28,11 +28,27 @@ async def find_kb(service: Service, name: str | None, principal: Principal) -> K
         NotFound: there is none of that name.
     """
     wanted = name or service.settings.app.kb
+    known = service.bases.at_once(wanted, principal.tenant)
+    if known is not None:
+        return known
     return await asyncio.to_thread(service.workspace.catalog.knowledge_base, wanted, principal.tenant)
 
 
+def answer_at_once(service: Service, ask: Ask) -> Answer | None:
+    """The answer, where it is in memory: neither chain nor thread has to be asked.
+
+    Raises:
+        UsageError: the question is empty or too long.
+    """
+    service.check_question(ask.question)
+    answer = service.answers.at_once(ask)
+    if answer is not None:
+        service.metrics.answered(answer)
+    return answer
+
+
 async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
-    """What the chain says, within the deadline. An index that is away ends in a hand-off, not in an error.
+    """What the chain says, or what stands in front of it, within the deadline. An index that is away ends in a hand-off, not in an error.
 
     Raises:
         Overdue: the deadline passed.
@@ -42,7 +58,7 @@ async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEven
     seconds = service.settings.app.answer_timeout_s
     end = asyncio.get_running_loop().time() + seconds
     with service.metrics.answering.track_inprogress():
-        async with aclosing(service.chain.stream(ask)) as events:
+        async with aclosing(service.answers.stream(ask)) as events:
             while True:
                 try:
                     async with asyncio.timeout_at(end):
@@ -56,7 +72,9 @@ async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEven
                     return
                 if isinstance(event, Done):
                     service.metrics.answered(event.answer)
-                    service.checkup.saw(event.answer)
+                    if event.answer.cached is None:
+                        # What was made before says nothing of how an engine is now.
+                        service.checkup.saw(event.answer)
                 yield event
                 if isinstance(event, Done):
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.answering import answer_events, find_kb, spaced
+from app.api.answering import answer_at_once, answer_events, find_kb, spaced
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
@@ -48,11 +49,42 @@ async def chat(
     Streamed as server-sent events: `sources` (all sources numbered so far), `sentence`, `retracted` (forget the
     sentences so far), `done` (the whole answer), `error`. With `"stream": false` the whole answer as JSON.
     """
+    known = await _known(service, body, principal)
+    if known is not None:
+        turn, answer = known
+        if body.stream:
+            return EventStream(_told(answer, turn))
+        # It fits the contract already: validating it again would cost more than finding it.
+        return Response(json.dumps(_with_ids(answer, turn), ensure_ascii=False), media_type="application/json")
     turn = await _begin(service, body, principal)
     if body.stream:
         return EventStream(_events(service, turn, request))
     answer = await unless_gone(request, _whole(service, turn))
     return ChatAnswer.model_validate(_with_ids(answer, turn))
+
+
+async def _known(service: Service, body: ChatRequest, principal: Principal) -> tuple[Turn, Answer] | None:
+    """The first question of a conversation whose answer is in memory; both are kept in one step."""
+    if body.conversation_id is not None:
+        return None
+    service.check_question(body.question)
+    kb = await find_kb(service, body.kb, principal)
+    ask = Ask(body.question, kb, (), principal, body.engine, body.style, body.filters.as_filters())
+    answer = answer_at_once(service, ask)
+    if answer is None:
+        return None
+    conversation_id, message_id = await service.telling.told(kb.id, principal.tenant, body.question, answer)
+    return Turn(ask, conversation_id, message_id), answer
+
+
+async def _told(answer: Answer, turn: Turn) -> AsyncGenerator[bytes, None]:
+    """The events of an answer that was there at once."""
+    ids = {"conversation_id": turn.conversation_id, "message_id": turn.message_id}
+    yield sse("sources", {**ids, "sources": []})
+    if answer.citations:
+        yield sse("sources", {**ids, "sources": [c.as_json() for c in answer.citations]})
+    yield sse("sentence", {"text": answer.answer})
+    yield sse("done", _with_ids(answer, turn))
 
 
 async def _begin(service: Service, body: ChatRequest, principal: Principal) -> Turn:

@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from app.service import Service
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # Awaits nothing: FastAPI would hand it to a thread otherwise.
     service: Service = request.app.state.service
     return service
 

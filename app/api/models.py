@@ -137,6 +137,7 @@ class AnswerBody(BaseModel):
     standalone_by: StandaloneBy
     verdict: str
     withheld: list[str]
+    cached: Literal["exact", "semantic", "shared"] | None = None
 
 
 class ChatAnswer(AnswerBody):

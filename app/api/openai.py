@@ -16,7 +16,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.answering import answer_events, find_kb, spaced, whole_answer
+from app.api.answering import answer_at_once, answer_events, find_kb, spaced, whole_answer
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.errors import body_of
@@ -43,6 +43,8 @@ from serving.engines import EXTRACTIVE
 from serving.prompts import Message
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
+# Texts up to so many characters whose tokens are remembered.
+_COUNTED_CHARS = 4000
 DONE = b"data: [DONE]\n\n"
 
 
@@ -81,21 +83,36 @@ async def complete(
     body: CompletionRequest, request: Request, service: ServiceOf, principal: Authenticated
 ) -> Response | Completion:
     """Answer the last message; sources are in `choices[0].message.citations`, streamed in the last chunk's `citations`."""
-    asked = await _asked(service, body, principal)
+    ask = await _question(service, body, principal)
+    if not body.stream and (known := answer_at_once(service, ask)) is not None:
+        asked = await _asked(service, ask, body)
+        # It fits the contract already: validating it again would cost more than finding it.
+        written = json.dumps(await _reply(service, asked, known), ensure_ascii=False)
+        return Response(written, media_type="application/json")
+    asked = await _asked(service, ask, body)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return EventStream(_chunks(service, asked, request, usage))
     answer = await unless_gone(request, whole_answer(service, asked.ask))
-    return Completion.model_validate(
-        {
-            "id": asked.id,
-            "created": asked.created,
-            "model": asked.model,
-            "choices": [{"message": {"content": answer.answer, "citations": _citations(answer.citations)}}],
-            "usage": await _usage(service, asked, answer.answer),
-            "frontdesk": _frontdesk(answer),
-        }
-    )
+    return Completion.model_validate(await _reply(service, asked, answer))
+
+
+async def _reply(service: Service, asked: Asked, answer: Answer) -> dict[str, Any]:
+    message = {
+        "role": "assistant",
+        "content": answer.answer,
+        "refusal": None,
+        "citations": _citations(answer.citations),
+    }
+    return {
+        "id": asked.id,
+        "object": "chat.completion",
+        "created": asked.created,
+        "model": asked.model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": await _usage(service, asked, answer.answer),
+        "frontdesk": _frontdesk(answer),
+    }
 
 
 @router.post("/embeddings")
@@ -121,16 +138,31 @@ async def embed(body: EmbeddingsRequest, request: Request, service: ServiceOf, p
     return Embeddings(data=data, model=embedder.name, usage=usage)
 
 
-async def _asked(service: Service, body: CompletionRequest, principal: Principal) -> Asked:
+async def _question(service: Service, body: CompletionRequest, principal: Principal) -> Ask:
     kb, engine = await _resolve(service, body.model, principal)
     question = body.messages[-1].text
     service.check_question(question)
     spoken = [Message(m.role, m.text) for m in body.messages[:-1] if m.role in ("user", "assistant") and m.text.strip()]
-    counted = [m.content for m in spoken] + [question]
-    tokens = sum(await asyncio.to_thread(service.workspace.embedder.count_tokens, counted))
     filters = body.filters.as_filters() if body.filters else EVERYTHING
-    ask = Ask(question, kb, tuple(spoken), principal, engine, filters=filters)
+    return Ask(question, kb, tuple(spoken), principal, engine, filters=filters)
+
+
+async def _asked(service: Service, ask: Ask, body: CompletionRequest) -> Asked:
+    tokens = await _tokens(service, [*(m.content for m in ask.history), ask.question])
     return Asked(ask, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), body.model, tokens)
+
+
+async def _tokens(service: Service, texts: Sequence[str]) -> int:
+    """Tokens of some texts; those counted lately need no thread."""
+    known = {text: count for text in texts if (count := service.counted.get(text)) is not None}
+    new = [text for text in dict.fromkeys(texts) if text not in known]
+    if new:
+        made = await asyncio.to_thread(service.workspace.embedder.count_tokens, new)
+        for text, count in zip(new, made, strict=True):
+            known[text] = count
+            if len(text) <= _COUNTED_CHARS:
+                service.counted[text] = count
+    return sum(known[text] for text in texts)
 
 
 def _releases(service: Service) -> dict[str, str]:
@@ -200,7 +232,7 @@ def _data(value: dict[str, Any]) -> bytes:
 
 
 async def _usage(service: Service, asked: Asked, answer: str) -> dict[str, int]:
-    written = sum(await asyncio.to_thread(service.workspace.embedder.count_tokens, [answer]))
+    written = await _tokens(service, [answer])
     total = asked.prompt_tokens + written
     return {"prompt_tokens": asked.prompt_tokens, "completion_tokens": written, "total_tokens": total}
 
@@ -220,6 +252,7 @@ def _frontdesk(answer: Answer) -> dict[str, Any]:
         "standalone_question",
         "standalone_by",
         "timings_ms",
+        "cached",
     )
     return {key: values[key] for key in keys}
 

@@ -119,6 +119,7 @@ class Frontdesk(BaseModel):
     standalone_question: str
     standalone_by: StandaloneBy
     timings_ms: dict[str, float]
+    cached: Literal["exact", "semantic", "shared"] | None = None
 
 
 class Completion(BaseModel):

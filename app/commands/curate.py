@@ -59,7 +59,7 @@ def set_(
     what: dict[str, Any] = {}
     for name, given in (("valid_from", valid_from), ("valid_until", valid_until)):
         if given is not None:
-            what[name] = None if given == "never" else _moment(name, given)
+            what[name] = None if given == "never" else moment_of(name, given)
     if tag or no_tags:
         what["tags"] = tuple(tag or ())
     if source is not None:
@@ -164,7 +164,12 @@ def _say(document: str, kb: str | None, what: dict[str, Any], as_json: bool) -> 
     )
 
 
-def _moment(name: str, given: str) -> datetime:
+def moment_of(name: str, given: str) -> datetime:
+    """The moment that an option names; in UTC.
+
+    Raises:
+        UsageError: it is none.
+    """
     from app.errors import UsageError
 
     try:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import curation
+from app.curated import curated_json, page_of
 from app.errors import Conflict
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
+from ingest.curated import CuratedAnswers, CuratedDraft
+from ingest.curated_csv import from_csv, to_csv
 from ingest.errors import DataFolderBusy, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import Document, KnowledgeBase
@@ -118,6 +121,26 @@ class Desk(Protocol):
         """Stop keeping in step with a source; with its documents deleted, where asked for."""
         ...
 
+    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
+        """Curated answers with all words of a search (``curated_json``)."""
+        ...
+
+    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
+        """Write a curated answer."""
+        ...
+
+    def remove_curated(self, kb: str | None, curated: str) -> None:
+        """Forget a curated answer."""
+        ...
+
+    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
+        """Bring in a CSV; how many are new, and how many replaced another."""
+        ...
+
+    def export_curated(self, kb: str | None) -> str:
+        """All curated answers as CSV."""
+        ...
+
 
 class LocalDesk:
     """The work is done here, with the data folder open."""
@@ -138,7 +161,7 @@ class LocalDesk:
     ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
         ask = Ask(question, self._kb(kb), engine=engine, style=style, filters=filters)
-        return asyncio.run(self._workspace.chain.answer(ask)).as_json()
+        return asyncio.run(self._workspace.answers.answer(ask)).as_json()
 
     def ingest(self, kb: str | None, uploads: Sequence[Upload], report: Progress) -> list[Ingested]:
         """Bring files in; an unknown knowledge base is created."""
@@ -260,6 +283,31 @@ class LocalDesk:
         if source is None:
             raise NotFound(f"{address} is no source of knowledge base {base.name!r} (frontdesk sync list shows them)")
         remove(self._workspace, base, source, documents=documents)
+
+    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
+        """Curated answers with all words of a search."""
+        found = self._curated.all(self._kb(kb).id)
+        return [curated_json(each) for each in page_of(found, search, None, len(found), 0).found]
+
+    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
+        """Write a curated answer."""
+        return curated_json(self._curated.add(self._kb(kb).id, draft))
+
+    def remove_curated(self, kb: str | None, curated: str) -> None:
+        """Forget a curated answer."""
+        self._curated.remove(self._kb(kb).id, curated)
+
+    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
+        """Bring in a CSV; how many are new, and how many replaced another."""
+        return self._curated.bring_in(self._kb(kb).id, from_csv(table))
+
+    def export_curated(self, kb: str | None) -> str:
+        """All curated answers as CSV."""
+        return to_csv(self._curated.all(self._kb(kb).id))
+
+    @property
+    def _curated(self) -> CuratedAnswers:
+        return CuratedAnswers(self._workspace.engine)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ import httpx
 from app.commands.desk import Synced, SyncRequest
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
+from ingest.curated import CuratedDraft
 from ingest.errors import FrontdeskError, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import UNFINISHED, State
@@ -227,6 +229,40 @@ class RemoteDesk:
             raise NotFound(f"{address} is no source of this knowledge base (frontdesk sync list shows them)")
         self._call("DELETE", f"{base}/{found['id']}", params={"documents": documents})
 
+    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
+        """Curated answers with all words of a search."""
+        found: list[dict[str, Any]] = []
+        while True:
+            params = {"search": search, "limit": PAGE, "offset": len(found)}
+            page = self._call("GET", self._curated(kb), params=params)
+            found += [_curated_json(each) for each in page["curated"]]
+            if len(found) >= page["total"] or not page["curated"]:
+                return found
+
+    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
+        """Write a curated answer."""
+        values = asdict(draft)
+        body = {name: v.isoformat() if isinstance(v, datetime) else v for name, v in values.items()}
+        return _curated_json(self._call("POST", self._curated(kb), json=body))
+
+    def remove_curated(self, kb: str | None, curated: str) -> None:
+        """Forget a curated answer."""
+        self._call("DELETE", f"{self._curated(kb)}/{_path(curated)}")
+
+    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
+        """Bring in a CSV; how many are new, and how many replaced another."""
+        headers = {"Content-Type": "text/csv; charset=utf-8"}
+        found = self._call("POST", f"{self._curated(kb)}/import", content=table.encode(), headers=headers)
+        return found["new"], found["replaced"]
+
+    def export_curated(self, kb: str | None) -> str:
+        """All curated answers as CSV."""
+        # Line ends are part of it: no reply is read as text here.
+        return self._reply("GET", f"{self._curated(kb)}/export").content.decode()
+
+    def _curated(self, kb: str | None) -> str:
+        return f"/api/knowledge-bases/{_path(kb or self.default_kb)}/curated"
+
     def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
         """Wait until every document has come to its end."""
         done = {key: d for key, d in started.items() if d.get("unchanged")}
@@ -266,6 +302,10 @@ class RemoteDesk:
         return found
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        reply = self._reply(method, path, **arguments)
+        return reply.json() if reply.content else None
+
+    def _reply(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             reply = self._http.request(method, path, **arguments)
         except httpx.TransportError as exc:
@@ -274,7 +314,7 @@ class RemoteDesk:
                 "or stop it"
             ) from exc
         if reply.is_success:
-            return reply.json() if reply.content else None
+            return reply
         raise _error(reply)
 
 
@@ -300,6 +340,11 @@ def _ingested(document: dict[str, Any]) -> Ingested:
         unchanged=bool(document.get("unchanged")),
         warnings=tuple(document["warnings"]),
     )
+
+
+def _curated_json(body: dict[str, Any]) -> dict[str, Any]:
+    own = ("written_by", "created_at", "updated_at")
+    return {key: value for key, value in body.items() if key not in own}
 
 
 def _path(name: str) -> str:

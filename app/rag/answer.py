@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -69,7 +69,17 @@ class Citation:
 
     def as_json(self) -> dict[str, Any]:
         """The source as scripts read it; keys are stable."""
-        return asdict(self)
+        # By hand: asdict copies every value, and this is what an answer from memory costs most.
+        return {
+            "n": self.n,
+            "document": self.document,
+            "title": self.title,
+            "version": self.version,
+            "page": self.page,
+            "sheet": self.sheet,
+            "heading": self.heading,
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,8 @@ class Answer:
     timings_ms:      milliseconds of each stage.
     standalone_by:   who worded the standalone question: ``asked`` (the customer), ``rules`` or ``model``.
     withheld:        sentences that were written but not shown, each with its reason.
+    cached:          "exact" or "semantic" when it was made for an earlier question, by the engine named; "shared" when it
+                     was just being made for somebody else; None when it was made for this one.
     """
 
     answer: str
@@ -103,6 +115,7 @@ class Answer:
     standalone_by: str = "asked"
     verdict: str = ""
     withheld: tuple[str, ...] = ()
+    cached: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The answer as scripts read it; keys are stable."""
@@ -119,6 +132,7 @@ class Answer:
             "standalone_by": self.standalone_by,
             "verdict": self.verdict,
             "withheld": list(self.withheld),
+            "cached": self.cached,
         }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ingest.corpus import CHANGES_NOTHING, WRITES_TO
 from ingest.database import DocumentRow, SourceFileRow, SourceRow, VersionRow
 from ingest.errors import NotFound
 from ingest.knowledge_bases import Transactions, is_newest
@@ -215,7 +216,12 @@ class Sources(Transactions):
             if row is not None:
                 row.mark, row.content_hash, row.document = seen.mark, seen.content_hash, seen.document
             # One that was uploaded meanwhile is not the source's any more.
-            session.execute(update(DocumentRow).where(*of_document, DocumentRow.source != "").values(source=address))
+            session.execute(
+                update(DocumentRow)
+                .where(*of_document, DocumentRow.source != "")
+                .values(source=address)
+                .execution_options(**{WRITES_TO: source.knowledge_base_id})
+            )
 
     def release(self, knowledge_base_id: str, documents: Sequence[str]) -> None:
         """Documents that a person uploaded are not a source's any more: no look overwrites or deletes them."""
@@ -233,6 +239,7 @@ class Sources(Transactions):
                     DocumentRow.name.in_(received),
                 )
                 .values(source="")
+                .execution_options(**{WRITES_TO: knowledge_base_id})
             )
 
     def forget(self, source_id: str, path: str) -> None:
@@ -247,11 +254,14 @@ class Sources(Transactions):
         versions = select(VersionRow.document_id)
         with self._session() as session:
             session.execute(
-                delete(DocumentRow).where(
+                delete(DocumentRow)
+                .where(
                     DocumentRow.knowledge_base_id == knowledge_base_id,
                     DocumentRow.name == document,
                     DocumentRow.id.not_in(versions),
                 )
+                # It was never live.
+                .execution_options(**{CHANGES_NOTHING: True})
             )
 
     def _row(self, session: Session, knowledge_base_id: str, address: str) -> SourceRow | None:

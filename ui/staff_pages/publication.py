@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Protocol
 
 import streamlit as st
 
@@ -129,7 +130,19 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def days(document: Document, zone: tzinfo) -> tuple[date | None, date | None]:
+class Dated(Protocol):
+    """What holds within a time, ISO 8601."""
+
+    @property
+    def valid_from(self) -> str | None:
+        """The first moment; None for an open end."""
+
+    @property
+    def valid_until(self) -> str | None:
+        """The first moment that is too late."""
+
+
+def days(document: Dated, zone: tzinfo) -> tuple[date | None, date | None]:
     """The first and the last day on which it is valid, as people in a time zone call them."""
     first = moment(document.valid_from).astimezone(zone).date() if document.valid_from else None
     # The bound is the first moment that is too late.

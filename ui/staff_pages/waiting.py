@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from ui.client import ApiError
-from ui.rendering import answer_markdown, escaped, passage_markdown, place
+from ui.rendering import escaped, passage_markdown, place, shown_answer
 from ui.staff_pages import formats, parts
 from ui.staff_pages.desk import Desk
 from ui.wire import Conversation, Message
@@ -129,7 +129,9 @@ def _message(desk: Desk, message: Message) -> None:
             facts.append(t(f"wait_{message.outcome}"))
         st.caption(escaped(" · ".join(facts)))
         if message.text:
-            st.markdown(escaped(message.text).replace("\n", "  \n") if customer else answer_markdown(message.text))
+            st.markdown(
+                escaped(message.text).replace("\n", "  \n") if customer else shown_answer(message.text, message.engine)
+            )
         if message.state == "interrupted":
             st.caption(f":orange[:material/error:] {t('wait_broken')}")
         for citation in message.citations:

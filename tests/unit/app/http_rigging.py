@@ -16,6 +16,7 @@ from app.health import Checkup
 from app.idempotency import IdempotencyKeys
 from app.main import create_app
 from app.metrics import Metrics
+from app.rag.counts import CacheCounts
 from app.service import Service
 from app.settings import AppSettings
 from app.workspace import Settings
@@ -42,6 +43,7 @@ class FakeWorkspace:
         given = desk()
         self.embedder, self.index = given.embedder, given.index
         self.engines: list[Any] = []
+        self.cache_counts = CacheCounts()
         self.files = FileStore(folder / "files")
         self.pipeline = Pipeline(self.catalog, self.files, self.index, self.embedder, SparseEncoder(), chunk_tokens=64)
         if not self.catalog.knowledge_bases():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.rag.batching import BatchingEmbedder
+from app.rag.counts import CacheCounts
 from ingest.embed import Vectors
 from tests.fakes import HashEmbedder
 
@@ -55,3 +56,36 @@ def test_an_error_reaches_who_waits_and_the_next_one_is_answered() -> None:
     with pytest.raises(ValueError, match="bad question"):
         embedder.embed_query("bad")
     assert embedder.embed_query("good").shape == (embedder.size,)
+
+
+def test_a_question_asked_lately_is_not_embedded_again() -> None:
+    inner = Slow()
+    inner.go_on.set()
+    counts = CacheCounts()
+    embedder = BatchingEmbedder(inner, 2, counts)
+    first = embedder.embed_query("one")
+    assert np.array_equal(embedder.embed_query("one"), first)
+    assert np.array_equal(embedder.embed_queries(["two", "one", "two"])[1], first)
+    assert inner.batches == [["one"], ["two"]]
+    embedder.embed_query("three")
+    embedder.embed_query("one")
+    embedder.embed_query("two")
+    # Two are kept: the one asked for longest ago went.
+    assert len(inner.batches) == 5
+    assert counts.now() == {("embedding", "hit"): 1, ("embedding", "miss"): 4}
+
+
+def test_what_is_kept_cannot_be_changed_by_who_was_given_it() -> None:
+    embedder = BatchingEmbedder(HashEmbedder(), 2)
+    embedder.embed_query("one")
+    with pytest.raises(ValueError, match="read-only"):
+        embedder.embed_query("one")[0] = 5
+
+
+def test_with_nothing_kept_each_is_embedded() -> None:
+    inner = Slow()
+    inner.go_on.set()
+    embedder = BatchingEmbedder(inner, 0)
+    for _ in range(2):
+        embedder.embed_query("one")
+    assert len(inner.batches) == 2

@@ -25,6 +25,7 @@ from app.idempotency import IdempotencyKeys
 from app.main import create_app
 from app.metrics import Metrics
 from app.rag.answer import Answer, Fall, Outcome
+from app.rag.counts import CacheCounts
 from app.service import Service
 from app.settings import AppSettings
 from app.workspace import Settings
@@ -48,6 +49,7 @@ class FakeWorkspace:
         given = desk()
         self.embedder, self.index = given.embedder, given.index
         self.engines: list[Any] = []
+        self.cache_counts = CacheCounts()
 
 
 class FakeIngestor:

@@ -7,7 +7,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from ui.rendering import answer_markdown, escaped, html_text, joined, passage_markdown, place
+from ui.rendering import answer_markdown, escaped, html_text, joined, passage_markdown, place, shown_answer, source_name
 from ui.texts import translator
 from ui.wire import Citation
 
@@ -105,3 +105,22 @@ def test_places(page: int | None, sheet: str | None, heading: str, language: str
 
 def test_text_in_our_html() -> None:
     assert html_text("<a href='x'>&\"") == "&lt;a href=&#x27;x&#x27;&gt;&amp;&quot;"
+
+
+def test_what_staff_wrote_is_markdown_and_what_others_wrote_is_not() -> None:
+    text = "Call **0800** [1][2]."
+    assert shown_answer(text, "curated") == "Call **0800** :small[:primary-badge[1]] :small[:primary-badge[2]]."
+    assert "\\*\\*0800" in shown_answer(text, "packaged")
+    assert shown_answer(text, None) == answer_markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ("curated/5f0c", "How do I reach you?"),
+        ("en/terms.pdf", "terms.pdf"),
+        ("https://x.example/a/", "https://x.example/a/"),
+    ],
+)
+def test_what_a_source_is_called(document: str, name: str) -> None:
+    assert source_name(Citation(1, document, "How do I reach you?", "v", None, None, "", "")) == name

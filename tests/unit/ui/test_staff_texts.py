@@ -6,14 +6,14 @@ import ast
 import json
 from pathlib import Path
 
-from ui.staff_pages import flags
+from ui.staff_pages import curated, flags
 from ui.texts import FOLDER, texts
 
 UI = Path(__file__).parents[3] / "ui"
 PAGES = [UI / "staff.py", *sorted((UI / "staff_pages").glob("*.py"))]
 # What the pages put together from parts: the start of a key, and what may follow.
 FAMILIES = {
-    "nav_": {"documents", "sources", "review", "bases", "retrieval", "waiting", "system"},
+    "nav_": {"documents", "sources", "review", "curated", "bases", "retrieval", "waiting", "system"},
     "err_": {
         "invalid_request", "unauthorized", "not_found", "conflict", "too_large",
         "timeout", "rate_limited", "unavailable", "internal",
@@ -26,6 +26,10 @@ FAMILIES = {
     "wait_": {"waiting", "closed", "refused", "handed_off"},
     "view_": {"page", "list"},
     "which_": {"live", "draft"},
+    "cur_": {
+        "state_all", *(f"state_{state}" for state in curated.STATES),
+        *(f"do_{state}" for state in ("stale", "source_gone", "source_hidden")),
+    },
     "flag_": {f"{prefix}{kind}" for prefix in ("", "do_") for kind in flags.KINDS},
     "personal_": set(flags.PERSONAL),
     "sys_": {
