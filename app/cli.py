@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import ask, bulk, documents, evaluate, ingest, kb, sync, up
+from app.commands import ask, bulk, documents, evaluate, index, ingest, kb, sync, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ app.command("bulk-ingest")(bulk.bulk_ingest)
 app.add_typer(sync.app, name="sync")
 app.add_typer(kb.app, name="kb")
 app.add_typer(documents.app, name="documents")
+app.add_typer(index.app, name="index")
 app.add_typer(evaluate.app, name="eval")
 
 

@@ -20,6 +20,7 @@ from app.api import (
     curation,
     documents,
     errors,
+    indexes,
     knowledge_bases,
     openai,
     pages,
@@ -39,7 +40,7 @@ from ingest.errors import FrontdeskError
 
 GRACE_S = 10
 _ROUTERS = (
-    chat, conversations, knowledge_bases, documents, curation, passages, pages, review, sources, retrieve, openai, system,
+    chat, conversations, knowledge_bases, indexes, documents, curation, passages, pages, review, sources, retrieve, openai, system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)

@@ -14,6 +14,7 @@ from app.conversations import Conversations
 from app.errors import UsageError
 from app.health import Checkup
 from app.idempotency import IdempotencyKeys
+from app.indexing import IndexTasks
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
@@ -37,9 +38,11 @@ class Service:
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     sources: Keeper = field(init=False)
+    indexes: IndexTasks = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Keeper(self.workspace, self.ingestor.wake)
+        self.indexes = IndexTasks(self.workspace, self.ingestor.wake)
 
     @property
     def settings(self) -> Settings:
@@ -76,6 +79,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service = await asyncio.to_thread(_assemble, workspace)
         service.ingestor.start()
         service.sources.start()
+        service.indexes.start()
         await service.checkup.probe()
         if settings.serving.packaged and settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
@@ -88,6 +92,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            service.indexes.stop()
             await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
     finally:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ingest.address import Address
 from ingest.database import DocumentRow, KnowledgeBaseRow, VersionRow
 from ingest.schema import Filters
 
@@ -79,6 +80,13 @@ class KnowledgeBase:
     embedding_size: int
     fingerprint: str
     created_at: datetime
+    index_engine: str = ""
+    index_space: str = ""
+
+    @property
+    def address(self) -> Address:
+        """Where its points are; parts that nobody decided yet are empty."""
+        return Address(self.index_engine, self.embedding_model, self.embedding_size, self.index_space or self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +145,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Points to delete; an empty ``version_id`` means the whole knowledge base."""
+    """Points to delete; an empty ``version_id`` means a whole index: the one at ``place``, or under the base's own id."""
 
     id: int
     knowledge_base_id: str
     version_id: str
     generation: int
+    place: str = ""
 
 
 def version_id(knowledge_base_id: str, document: str, content_hash: str, fingerprint: str) -> str:
@@ -153,7 +162,15 @@ def version_id(knowledge_base_id: str, document: str, content_hash: str, fingerp
 def knowledge_base_of(row: KnowledgeBaseRow) -> KnowledgeBase:
     """A knowledge base as its row tells it."""
     return KnowledgeBase(
-        row.id, row.tenant, row.name, row.embedding_model, row.embedding_size, row.fingerprint, row.created_at
+        row.id,
+        row.tenant,
+        row.name,
+        row.embedding_model,
+        row.embedding_size,
+        row.fingerprint,
+        row.created_at,
+        row.index_engine,
+        row.index_space,
     )
 
 

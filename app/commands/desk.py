@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from app import curation
 from app.errors import Conflict
+from app.indexing import do, settle_builds
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
@@ -116,6 +117,10 @@ class Desk(Protocol):
 
     def remove_source(self, kb: str | None, address: str, documents: bool) -> None:
         """Stop keeping in step with a source; with its documents deleted, where asked for."""
+        ...
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index (app/indexing.py); as JSON what came of it."""
         ...
 
 
@@ -260,6 +265,17 @@ class LocalDesk:
         if source is None:
             raise NotFound(f"{address} is no source of knowledge base {base.name!r} (frontdesk sync list shows them)")
         remove(self._workspace, base, source, documents=documents)
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index; as JSON what came of it."""
+        settle_builds(self._workspace)
+        base = None if asked["task"] == "restore" else self._kb(kb)
+        result = do(self._workspace, base, dict(asked), report)
+        if base is None:
+            # Documents that were in the middle of their ingestion when the snapshot was taken.
+            while list(self._workspace.pipeline.work_off(report)):
+                continue
+        return result
 
 
 @contextmanager

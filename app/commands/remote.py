@@ -16,6 +16,7 @@ import httpx
 from app.commands.desk import Synced, SyncRequest
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
+from ingest import errors
 from ingest.errors import FrontdeskError, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import UNFINISHED, State
@@ -226,6 +227,29 @@ class RemoteDesk:
         if found is None:
             raise NotFound(f"{address} is no source of this knowledge base (frontdesk sync list shows them)")
         self._call("DELETE", f"{base}/{found['id']}", params={"documents": documents})
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index; as JSON what came of it."""
+        name = str(asked["name"]) if asked["task"] == "restore" else kb or self.default_kb
+        url = f"/api/knowledge-bases/{_path(name)}/index"
+        if asked["task"] in ("show", "cancel"):
+            before = self._call("GET", url)
+            if asked["task"] == "cancel":
+                self._call("DELETE", url)
+                return {"kb": name, "cancelled": before["building"] is not None}
+            del before["task"]
+            return dict(before)
+        wanted = ("task", "model", "engine", "archive")
+        self._call("POST", url, json={key: asked[key] for key in wanted if asked.get(key) is not None})
+        while True:
+            task = self._call("GET", url)["task"]
+            if task["state"] == "done":
+                return dict(task["result"])
+            if task["state"] == "failed":
+                kind = getattr(errors, task["error"], FrontdeskError)
+                raise kind(task["problem"])
+            report(name, task["stage"], task["done"], task["total"])
+            time.sleep(POLL_S)
 
     def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
         """Wait until every document has come to its end."""

@@ -16,7 +16,9 @@ from pydantic import ConfigDict
 
 from app.rag.fusion import Fused, fuse, merge
 from app.rag.question import question_parts
+from ingest.bindings import FixedPlaces, Place, Places, still_answers
 from ingest.embed import Embedder, Vectors
+from ingest.errors import VectorIndexError
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
 from ingest.records import KnowledgeBase
@@ -58,33 +60,59 @@ class Retrieved:
 class HybridSearch:
     """Dense and sparse legs over one index, fused; blocking, so the event loop calls it in a thread."""
 
-    def __init__(self, index: VectorIndex, catalog: LiveVersions, embedder: Embedder, sparse: SparseEncoder) -> None:
-        self._index = index
+    def __init__(
+        self,
+        index: VectorIndex,
+        catalog: LiveVersions,
+        embedder: Embedder,
+        sparse: SparseEncoder,
+        places: Places | None = None,
+    ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._sparse = sparse
+        self._places = places or FixedPlaces(index, embedder)
 
     def search(
         self, kb: KnowledgeBase, question: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
     ) -> Retrieved:
-        """Passages for a standalone question, best first; only live versions that the principal may see."""
+        """Passages for a standalone question, best first; only live versions that the principal may see.
+
+        A question that met a switch to another index is asked once more, of the new one: never of half of each.
+
+        Raises:
+            IndexMismatch: the embedder that the knowledge base is bound to cannot be had.
+        """
+        while True:
+            try:
+                found = self._search(self._places.of(kb), question, principal, filters)
+            except VectorIndexError as exc:
+                kb = still_answers(self._places, kb, exc)
+                continue
+            now = self._places.moved(kb)
+            if now is None:
+                return found
+            kb = now
+
+    def _search(self, place: Place, question: str, principal: Principal, filters: Filters) -> Retrieved:
         # One moment for all legs and the catalog: a document must not end between two of them.
         now = datetime.now(UTC)
         language = detect_language(question)
         # A leg whose model does not know the language would vote at random.
-        knows = self._embedder.knows(language)
+        knows = place.embedder.knows(language)
         timings = {"embed": 0.0, "search": 0.0}
         found: list[LegHits] = []
         vectors: dict[str, Vectors] = {}
         for wording in (question, *question_parts(question)):
             clock = time.perf_counter()
-            dense = self._embedder.embed_query(wording) if knows else None
-            if dense is not None:
+            dense = place.embedder.embed_query(wording) if knows else None
+            # The judge compares with the settings' embedder, which its thresholds were fitted to.
+            if dense is not None and place.embedder.name == self._embedder.name:
                 vectors[wording] = dense
             embedded = time.perf_counter()
             sparse = self._sparse.encode_query(wording)
-            legs = self._index.search(
-                kb.id,
+            legs = place.index.search(
+                place.space,
                 dense=dense,
                 sparse=sparse,
                 principal=principal,

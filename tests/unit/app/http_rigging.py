@@ -19,6 +19,7 @@ from app.metrics import Metrics
 from app.service import Service
 from app.settings import AppSettings
 from app.workspace import Settings
+from ingest.bindings import FixedPlaces
 from ingest.catalog import Catalog
 from ingest.errors import IndexUnavailable
 from ingest.files import FileStore
@@ -41,6 +42,7 @@ class FakeWorkspace:
         self.catalog = Catalog(engine)
         given = desk()
         self.embedder, self.index = given.embedder, given.index
+        self.places = FixedPlaces(self.index, self.embedder)
         self.engines: list[Any] = []
         self.files = FileStore(folder / "files")
         self.pipeline = Pipeline(self.catalog, self.files, self.index, self.embedder, SparseEncoder(), chunk_tokens=64)
