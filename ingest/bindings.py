@@ -123,13 +123,13 @@ class BoundPlaces:
             embedder = self._embedders(address.model)
         except SettingsError as exc:
             raise IndexMismatch(
-                f"this index was built with the embedder {address.model!r} ({address.size} dimensions), which cannot be "
-                f"loaded ({exc})"
+                f"the embedder {address.model!r} ({address.size} dimensions), which made these vectors, cannot be loaded "
+                f"({exc})"
             ) from exc
         if embedder.size != address.size:
             raise IndexMismatch(
-                f"this index was built with the embedder {address.model!r} of {address.size} dimensions; the one of that "
-                f"name here makes {embedder.size}: put the right model in its place"
+                f"the embedder {address.model!r} that made these vectors has {address.size} dimensions, the one of that name "
+                f"here makes {embedder.size}: put the right model in its place"
             )
         return embedder
 
@@ -143,7 +143,10 @@ class BoundPlaces:
         try:
             return self.at(address)
         except IndexMismatch as exc:
-            raise mismatch(kb, str(exc)) from exc
+            raise IndexMismatch(
+                f"knowledge base {kb.name!r} cannot be asked: {exc}. Make it available, or move the knowledge base to the "
+                f"embedder of FRONTDESK_EMBEDDING_MODEL: frontdesk index migrate --kb {kb.name!r}"
+            ) from exc
 
     def moved(self, kb: KnowledgeBase) -> KnowledgeBase | None:
         """The knowledge base as it is now, if its index has been switched since it was read."""

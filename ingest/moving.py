@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cachetools import LRUCache
+from sqlalchemy.exc import NoResultFound
 
 from ingest.address import Address
 from ingest.bindings import BoundPlaces, Place
@@ -271,7 +272,8 @@ class Mover:
     def _read(self, work: _Work, writing: Writing, version: Version) -> int:
         """Parse a stored file and write its chunks to the new index, as the writing that is live."""
         stages = self._pipeline.stages.over(_Only(work.new))
-        read = stages.read(version, "", work.report)
+        title = self._catalog.document(work.kb, writing.document).title
+        read = stages.read(version, title, work.report)
         space, index = work.new.space, work.new.index
         index.delete(space, version.id, version.generation)
         for start in range(0, len(read.chunks), WINDOW):
@@ -287,7 +289,8 @@ class Mover:
     def _version(self, writing: tuple[str, int], found: Writing) -> Version | None:
         try:
             versions = self._catalog.versions_of(found.document_id)
-        except Exception:  # noqa: BLE001 - deleted meanwhile, whatever the database calls that
+        except NoResultFound:
+            # Deleted meanwhile.
             return None
         version = next((v for v in versions if v.id == writing[0]), None)
         return replace(version, generation=writing[1]) if version is not None else None
