@@ -107,8 +107,8 @@ class Receiver:
     ) -> list[tuple[Received, str]]:
         taken = []
         for name, file in named:
-            content_hash, size = self._workspace.files.add_from(file)
-            unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size, draft)
+            with self._workspace.files.adding(file) as (content_hash, size):
+                unchanged = accept(self._workspace.pipeline, kb, name, content_hash, size, draft)
             if not unchanged:
                 self._sources.release(kb.id, [name])
             taken.append((Received(name, unchanged), content_hash))

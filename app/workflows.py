@@ -202,6 +202,9 @@ class Work:
                 raise Stopping from None
             self._failed(version, CANCELLED)
         except Exception as exc:
+            if self.catalog.working(version.id, version.generation) is None:
+                # Deleted or overtaken meanwhile, and its file with it: there is nobody to tell.
+                return None
             # Whatever it is, it costs this document only; the log keeps the trace of what nobody foresaw.
             if not isinstance(exc, FrontdeskError):
                 log.exception("ingesting %s failed", version.document)

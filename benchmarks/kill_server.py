@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 # (module, class, method, whether before or after it)
 BOUNDARIES: dict[str, tuple[str, str, str, bool]] = {
-    "file stored": ("ingest.files", "FileStore", "add_from", False),
+    "file stored": ("ingest.files", "FileStore", "_place", False),
     "row written": ("ingest.catalog", "Catalog", "begin_version", False),
     "workflow begun": ("ingest.catalog", "Catalog", "begin", False),
     "parsed": ("ingest.stages", "Stages", "read", False),

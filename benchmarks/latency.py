@@ -96,7 +96,14 @@ def measure(data: Path, folder: Path, size: int, questions: int) -> None:
                 "generation": version.generation, "live": 1, "ordinal": n, "text": chunk["text"], "heading_path": [],
                 "pages": [], "sheet": None, "language": "en", "tokens": 0, "text_hash": str(n),
             }  # fmt: skip
-            points.append(Point(chunk_id(version.id, n), sparse.encode_document(chunk["indexed"]), payload, vector))
+            points.append(
+                Point(
+                    chunk_id(version.id, version.generation, n),
+                    sparse.encode_document(chunk["indexed"]),
+                    payload,
+                    vector,
+                )
+            )
         index.upsert(kb.id, points)
     built = time.perf_counter() - started
     started = time.perf_counter()

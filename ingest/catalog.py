@@ -34,7 +34,7 @@ from ingest.records import (
     version_of,
 )
 from ingest.schema import EVERYTHING, Filters
-from ingest.worklist import WorkList
+from ingest.worklist import OVERTAKEN, WorkList
 
 
 class Catalog(KnowledgeBases, WorkList, Curations, Builds):
@@ -143,7 +143,7 @@ class Catalog(KnowledgeBases, WorkList, Curations, Builds):
                 # Published before: its points must not be purged as if another version took their place.
                 return True
             if doc.live_version_id is not None and doc.live_generation > version.generation:
-                row.state, row.reason = State.FAILED, "a newer upload of this document went live first"
+                row.state, row.reason = State.FAILED, OVERTAKEN
                 session.add(
                     PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=row.id, generation=version.generation)
                 )
@@ -183,6 +183,15 @@ class Catalog(KnowledgeBases, WorkList, Curations, Builds):
         with self._session() as session:
             doc = self._lock(session, version.document_id)
             if doc is not None and doc.live_version_id == version.id:
+                if doc.live_generation != version.generation:
+                    # It is on its way in once more: what was live is an earlier writing, which ``fail`` knows nothing of.
+                    session.add(
+                        PurgeRow(
+                            knowledge_base_id=doc.knowledge_base_id,
+                            version_id=version.id,
+                            generation=doc.live_generation,
+                        )
+                    )
                 doc.live_version_id = None
         self.fail(version, reason)
 

@@ -187,10 +187,10 @@ class Pipeline:
         """File and row on disk: from here on nothing that was received can be lost."""
         try:
             check_space(self._files.folder, upload.path.stat().st_size)
-            content_hash, size = self._files.add(upload.path)
+            with upload.path.open("rb") as reader, self._files.adding(reader) as (content_hash, size):
+                return self.accept_stored(kb, upload.name, content_hash, size, draft=upload.draft)
         except (FrontdeskError, OSError) as exc:
             return Ingested(upload.name, State.FAILED, f"the file cannot be copied into the data folder: {exc}")
-        return self.accept_stored(kb, upload.name, content_hash, size, draft=upload.draft)
 
     def accept_stored(
         self, kb: KnowledgeBase, name: str, content_hash: str, size: int, *, draft: bool = False

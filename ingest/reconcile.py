@@ -71,10 +71,11 @@ class Reconciler:
         visible = self._index.writings(kb.id, live=True)
         wrong = []
         for document in self._catalog.documents(kb):
-            for version in self._catalog.versions_of(document.id):
-                if not version.live:
+            writing = self._catalog.live_writing(document.id)
+            # The version may be on its way in once more, in a later writing: what customers see is compared.
+            for version in self._catalog.versions_of(document.id) if writing is not None else []:
+                if writing is None or version.id != writing[0]:
                     continue
-                writing = (version.id, version.generation)
                 held = written.pop(writing, 0)
                 if held == version.chunks and visible[writing] == held:
                     continue
@@ -90,9 +91,10 @@ class Reconciler:
                         wrong.append(Mismatch(document.name, version.chunks, shown))
                     continue
                 self._catalog.unpublish(version, f"the index held {held} of its {version.chunks} chunks")
-                stored = self._files.path(version.content_hash).is_file()
-                if stored:
-                    self._accept(kb, document.name, version.content_hash, version.size_bytes)
+                with self._files.guard():
+                    stored = self._files.path(version.content_hash).is_file()
+                    if stored:
+                        self._accept(kb, document.name, version.content_hash, version.size_bytes)
                 wrong.append(Mismatch(document.name, version.chunks, held, queued=stored))
         for (version_id, generation), held in written.items():
             if self._catalog.owns(kb.id, version_id, generation):
@@ -131,7 +133,7 @@ class Reconciler:
         if not self._shared:
             # Elsewhere somebody may be in the middle of storing a file whose row is not written yet.
             self._staging.keep_only(self._catalog.unfinished())
-            self._files.keep_only(self._catalog.content_hashes())
+            self._files.keep_only(self._catalog.content_hashes)
 
     def purge(self) -> None:
         """Delete from the index what the catalog has put on the purge list."""

@@ -210,16 +210,16 @@ class Stages:
         """
         children = []
         for attachment in found:
-            content_hash, size = self._files.add(attachment.path)
-            child = self._catalog.begin_version(
-                kb,
-                f"{version.document}/{attachment.name}",
-                content_hash,
-                fingerprint,
-                size,
-                parent_id=version.document_id,
-                draft=version.draft,
-            )
+            with attachment.path.open("rb") as reader, self._files.adding(reader) as (content_hash, size):
+                child = self._catalog.begin_version(
+                    kb,
+                    f"{version.document}/{attachment.name}",
+                    content_hash,
+                    fingerprint,
+                    size,
+                    parent_id=version.document_id,
+                    draft=version.draft,
+                )
             if child is not None:
                 children.append(child)
         if version.draft:
@@ -240,7 +240,7 @@ class Stages:
 
     def discard_unneeded(self, hashes: set[str]) -> None:
         """Delete those of some stored files that no version needs any more."""
-        self._files.discard(hashes - self._catalog.content_hashes())
+        self._files.discard(hashes, self._catalog.content_hashes)
 
     def _worded(self, part: Sequence[tuple[Version, str, Chunk]]) -> list[tuple[Version, str, Chunk]]:
         """Persons' wordings in the place of the texts they replace."""
@@ -298,7 +298,7 @@ class Stages:
             "flags": list(chunk.flags),
             **marks,
         }
-        return Point(chunk_id(version.id, chunk.ordinal), sparse, payload, dense)
+        return Point(chunk_id(version.id, version.generation, chunk.ordinal), sparse, payload, dense)
 
 
 def may_pass(exc: BaseException) -> bool:

@@ -16,6 +16,7 @@ from ingest.records import UNFINISHED, Document, Purge, State, Version, document
 MOST_ATTEMPTS = 3
 # The same where files are read in a sandbox: then the file is hardly to blame for the process's end.
 MOST_SANDBOXED_ATTEMPTS = 25
+OVERTAKEN = "a newer upload of this document went live first"
 # Files within files within files: parents asked for at most.
 _DEEPEST = 32
 
@@ -59,9 +60,12 @@ class WorkList(Transactions):
     def begin(self, version_id: str, generation: int) -> Version | None:
         """Begin or go on with the ingestion of a writing; None when there is nothing to do for it any more.
 
-        A writing that was begun too often without an end is failed by the caller: ``attempts`` says how often.
+        A writing that was begun too often without an end is failed by the caller: ``attempts`` says how often. One that
+        could not go live any more, because a newer one did, is failed here.
         """
         with self._session() as session:
+            if self._overtaken(session, version_id, generation):
+                return None
             found = session.execute(
                 update(VersionRow)
                 .where(
@@ -78,6 +82,18 @@ class WorkList(Transactions):
                 .returning(VersionRow.id)
             )
             return self._writing(session, version_id, generation) if found.first() is not None else None
+
+    @staticmethod
+    def _overtaken(session: Session, version_id: str, generation: int) -> bool:
+        row = session.get(VersionRow, version_id, populate_existing=True)
+        doc = session.get(DocumentRow, row.document_id) if row is not None else None
+        if row is None or doc is None or row.generation != generation or row.state not in UNFINISHED or row.draft:
+            return False
+        if doc.live_version_id is None or doc.live_generation <= generation:
+            return False
+        row.state, row.reason = State.FAILED, OVERTAKEN
+        session.add(PurgeRow(knowledge_base_id=doc.knowledge_base_id, version_id=version_id, generation=generation))
+        return True
 
     def working(self, version_id: str, generation: int) -> Version | None:
         """A writing that is being worked on; None when it has ended, or another has taken its place."""
@@ -233,11 +249,16 @@ class WorkList(Transactions):
             session.execute(delete(PurgeRow).where(PurgeRow.id == purge.id))
 
     def content_hashes(self) -> set[str]:
-        """Hashes of the stored files still needed: of live versions, of drafts, and of the newest of each document."""
+        """Hashes of the stored files still needed: of live versions, drafts, the newest of each document, and what waits."""
         query = (
             select(VersionRow.content_hash)
             .join(DocumentRow, VersionRow.document_id == DocumentRow.id)
-            .where((VersionRow.id == DocumentRow.live_version_id) | is_newest() | VersionRow.draft)
+            .where(
+                (VersionRow.id == DocumentRow.live_version_id)
+                | is_newest()
+                | VersionRow.draft
+                | VersionRow.state.in_(UNFINISHED)
+            )
         )
         with self._session() as session:
             return set(session.scalars(query))

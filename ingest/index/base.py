@@ -28,9 +28,13 @@ INTEGER_FIELDS = ("generation", "live", "enabled", "valid_from", "valid_until")
 _NAMESPACE = uuid.UUID("6f0d5f2e-3c1b-5a47-9d0e-1f7a6c2b8e90")
 
 
-def chunk_id(version: str, ordinal: int) -> str:
-    """Id of a chunk: UUIDv5 of its version and its place in it."""
-    return str(uuid.uuid5(_NAMESPACE, f"{version}:{ordinal}"))
+def chunk_id(version: str, generation: int, ordinal: int) -> str:
+    """Id of a chunk: UUIDv5 of its writing and its place in it.
+
+    Two writings of one version share no id: the same bytes received again, while they are live or being written, would
+    else be written over the points that customers are answered from.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"{version}:{generation}:{ordinal}"))
 
 
 def embed_hash(text: str) -> str:

@@ -36,6 +36,10 @@ _TELL_EVERY_S = 0.1
 # A killed child is buried within milliseconds, on a machine that swaps within seconds.
 _BURIAL_S = 15.0
 _PROGRESS_BYTES = 16 * 1024 * 1024
+_NOT_STARTED = (
+    f"the processes that read files did not start within {START_TIMEOUT_S:.0f} s: "
+    "the machine is overloaded or out of memory; ingest the file again when it is less busy"
+)
 
 
 class Stopping(BaseException):
@@ -354,7 +358,7 @@ class Sandbox:
             self._zygote = None
             if self._stopping:
                 raise Stopping from exc
-            raise SandboxNotStarted("the processes that read files cannot be started") from exc
+            raise SandboxNotStarted(_NOT_STARTED) from exc
         log.info("files are read behind: %s", ", ".join(self._zygote.walls))
         return self._zygote
 
@@ -363,7 +367,7 @@ def _new_zygote() -> Zygote:
     try:
         return Zygote.start()
     except OSError as exc:
-        raise SandboxNotStarted("the processes that read files cannot be started") from exc
+        raise SandboxNotStarted(_NOT_STARTED) from exc
 
 
 def _empty(folder: Path, keep: frozenset[Path] = frozenset()) -> None:

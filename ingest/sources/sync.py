@@ -11,8 +11,8 @@ import errno
 import hashlib
 import io
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -207,19 +207,21 @@ class Sync:
                 reason := taken_by(document, self._origins[document], reading.address, own)
             ):
                 raise NotRead(reason, skip=True)
-            content_hash, size = self._stored(reading)
-            mark, address = reading.mark(), reading.address
-        self._receive(found, Seen(mark, content_hash, document), size, address)
+            with self._stored(reading) as (content_hash, size):
+                self._receive(found, Seen(reading.mark(), content_hash, document), size, reading.address)
 
-    def _stored(self, reading: Reading) -> tuple[str, int]:
+    @contextmanager
+    def _stored(self, reading: Reading) -> Iterator[tuple[str, int]]:
         raw = io.BufferedReader(_Raw(reading, self._go_on), _BLOCK)
         if not self._look.dry_run:
-            return self._files.add_from(raw)
+            with self._files.adding(raw) as stored:
+                yield stored
+            return
         digest, size = hashlib.sha256(), 0
         while block := raw.read(_BLOCK):
             digest.update(block)
             size += len(block)
-        return digest.hexdigest(), size
+        yield digest.hexdigest(), size
 
     def _receive(self, found: Found, now: Seen, size: int, address: str) -> None:
         before, outcome = self._seen.get(found.path), self._outcome

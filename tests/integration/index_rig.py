@@ -23,7 +23,7 @@ def edge(folder: Path) -> VectorIndex:
 def point(text: str, version: str = "v", ordinal: int = 0, generation: int = 1, **payload: Any) -> Point:
     without_dense = payload.pop("without_dense", False)
     return Point(
-        id=chunk_id(f"{version}{generation}", ordinal),
+        id=chunk_id(version, generation, ordinal),
         sparse=ENCODER.encode_document(text),
         dense=None if without_dense else EMBEDDER.embed_query(text),
         payload={

@@ -24,6 +24,7 @@ from ingest.records import State
 from ingest.stages import WINDOW
 from tests.integration.durable_rig import PATIENCE_S, Rig, opened, sections
 from tests.integration.test_postgres import server  # noqa: F401 - the fixture
+from tests.stored import stored
 
 ROOT = Path(__file__).parents[2]
 LONG = 2 * WINDOW + 40
@@ -241,7 +242,7 @@ def test_a_full_disk_fails_the_document_and_nothing_else(tmp_path: Path, monkeyp
         rig.until()
         monkeypatch.setattr(space.shutil, "disk_usage", lambda _path: usage._replace(free=1000))
         (tmp_path / "upload").write_text("# C\n\nNever mind.")
-        content_hash, size = rig.files.add(tmp_path / "upload")
+        content_hash, size = stored(rig.files, tmp_path / "upload")
         rig.pipeline.accept_stored(rig.kb, "full.md", content_hash, size)
         rig.ingestor.wake()
         end = time.monotonic() + 30
@@ -287,7 +288,7 @@ def test_files_in_an_archive_are_documents_of_their_own(tmp_path: Path) -> None:
         rig.pipeline.delete(rig.kb, "all.zip")
         assert rig.catalog.documents(rig.kb) == []
         assert rig.index.count(rig.kb.id) == 0
-        assert not [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
+        assert not [path for path in (tmp_path / "files").rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 @pytest.fixture

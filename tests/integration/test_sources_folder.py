@@ -192,8 +192,8 @@ shop.look({address!r})
 @pytest.mark.parametrize(
     ("kind", "method", "call", "before"),
     [
-        ("FileStore", "add_from", 3, True),
-        ("FileStore", "add_from", 3, False),
+        ("FileStore", "_place", 3, True),
+        ("FileStore", "_place", 3, False),
         ("Sources", "claim", 3, False),
         ("Pipeline", "accept_stored", 3, False),
         ("Sources", "settle", 3, False),

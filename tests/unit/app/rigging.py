@@ -74,7 +74,7 @@ class Desk:
                 **payload,
             }
             dense = self.embedder.embed_documents([text])[0] if self.embedder.knows(language) else None
-            points.append(Point(chunk_id(version, 0), self.sparse.encode_document(text), fields, dense))
+            points.append(Point(chunk_id(version, 1, 0), self.sparse.encode_document(text), fields, dense))
         self.index.upsert(KB.id, points)
         return self
 

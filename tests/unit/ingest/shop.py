@@ -59,4 +59,6 @@ class Shop:
         return [h.payload["text"] for h in hits if (h.payload["version"], h.payload["generation"]) in pairs]
 
     def stored(self) -> list[str]:
-        return sorted(path.read_text() for path in (self.folder / "store").rglob("*") if path.is_file())
+        return sorted(
+            path.read_text() for path in (self.folder / "store").rglob("*") if path.is_file() and path.name != ".lock"
+        )

@@ -11,7 +11,9 @@ from ingest.reading import chunk_budget
 from ingest.records import State
 from ingest.schema import PUBLIC
 from ingest.sparse import SparseEncoder
+from ingest.worklist import OVERTAKEN
 from tests.fakes import HashEmbedder, MemoryIndex
+from tests.stored import stored
 from tests.unit.ingest.shop import Shop
 
 
@@ -40,7 +42,7 @@ def test_a_point_carries_what_an_answer_cites(shop: Shop) -> None:
     (writing,) = shop.index.writings(shop.kb.id)
     (hit,) = shop.index.points(shop.kb.id, *writing)
     version = shop.catalog.document(shop.kb, "c.md").latest
-    assert hit.id == chunk_id(version.id, 0)
+    assert hit.id == chunk_id(version.id, 1, 0)
     assert {
         key: hit.payload[key] for key in hit.payload if key not in ("text_hash", "embed_hash", "pages", "sheet")
     } == {
@@ -137,7 +139,7 @@ def test_points_are_counted_before_they_go_live(shop: Shop) -> None:
 
 
 def test_what_was_received_before_an_update_is_ingested_by_the_new_pipeline(shop: Shop) -> None:
-    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    content_hash, size = stored(shop.files, shop.upload("a.txt", "Returns take ten days.").path)
     shop.catalog.begin_version(shop.kb, "a.txt", content_hash, "the pipeline of yesterday", size)
     assert [v.fingerprint for v in shop.pipeline.recover()] == [shop.pipeline.fingerprint]
     assert [r.state for r in shop.pipeline.work_off()] == [State.READY]
@@ -145,10 +147,55 @@ def test_what_was_received_before_an_update_is_ingested_by_the_new_pipeline(shop
 
 
 def test_a_version_is_worked_on_once(shop: Shop) -> None:
-    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    content_hash, size = stored(shop.files, shop.upload("a.txt", "Returns take ten days.").path)
     version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
     assert version is not None
     assert (shop.catalog.claim(version), shop.catalog.claim(version)) == (True, False)
+
+
+def test_the_live_bytes_again_leave_the_live_points_alone_until_they_are_live_themselves(shop: Shop) -> None:
+    shop.put("a.txt", "Open on Sundays.")
+    live = shop.catalog.live_writing(shop.catalog.document(shop.kb, "a.txt").id)
+    shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Mondays."))
+    again = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Sundays."))
+    assert not isinstance(again, Ingested)
+    assert live is not None
+    assert (again.id, again.generation) == (live[0], 3)
+    # It is written, and then fails before it can be published.
+    shop.catalog.claim(again)
+    read = shop.pipeline.stages.read(again, "", lambda *_: None)
+    shop.pipeline.stages.write(shop.kb, [(again, read.title, chunk) for chunk in read.chunks])
+    assert shop.answers("open") == ["Open on Sundays."]
+    shop.pipeline.stages.fail(again, "no room")
+    shop.pipeline.purge()
+    assert shop.answers("open") == ["Open on Sundays."]
+    assert shop.pipeline.verify(shop.kb) == []
+    # Its points lost, it is seen although its row speaks of the later writing.
+    shop.index.delete(shop.kb.id, *live)
+    (wrong,) = shop.pipeline.verify(shop.kb)
+    assert (wrong.document, wrong.found, wrong.queued) == ("a.txt", 0, True)
+    list(shop.pipeline.work_off())
+    assert "Open on Sundays." in shop.texts()
+    assert shop.pipeline.verify(shop.kb) == []
+
+
+def test_what_a_newer_upload_has_overtaken_is_not_begun(shop: Shop) -> None:
+    older = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Sundays."))
+    newer = shop.pipeline.accept(shop.kb, shop.upload("a.txt", "Open on Mondays."))
+    assert not isinstance(older, Ingested)
+    assert not isinstance(newer, Ingested)
+    # Both wait: the older one's file must not go with what is discarded meanwhile.
+    shop.pipeline.stages.discard_unneeded({older.content_hash, newer.content_hash})
+    assert sorted(shop.stored()) == ["Open on Mondays.", "Open on Sundays."]
+    shop.catalog.claim(newer)
+    read = shop.pipeline.stages.read(newer, "", lambda *_: None)
+    shop.pipeline.stages.write(shop.kb, [(newer, read.title, chunk) for chunk in read.chunks])
+    shop.pipeline.stages.publish(shop.kb, newer, read, len(read.chunks))
+    assert shop.catalog.begin(older.id, older.generation) is None
+    row = next(v for v in shop.catalog.versions(shop.catalog.document(shop.kb, "a.txt")) if v.id == older.id)
+    assert (row.state, row.reason) == (State.FAILED, OVERTAKEN)
+    shop.pipeline.purge()
+    assert shop.texts() == ["Open on Mondays."]
 
 
 def test_the_live_bytes_again_win_over_other_bytes_that_wait(shop: Shop) -> None:

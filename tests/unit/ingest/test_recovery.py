@@ -8,6 +8,7 @@ from ingest.pipeline import Mismatch, Upload
 from ingest.reconcile import INTERRUPTED
 from ingest.records import State
 from ingest.worklist import MOST_ATTEMPTS
+from tests.stored import stored
 from tests.unit.ingest.shop import Shop
 
 
@@ -34,7 +35,7 @@ def test_recover_after_a_crash_between_two_documents_of_a_batch(shop: Shop) -> N
 @pytest.mark.parametrize("state", [State.RECEIVED, State.PARSING, State.EMBEDDING, State.INDEXING])
 def test_recover_from_each_stage(shop: Shop, state: State) -> None:
     path = shop.upload("a.txt", "Returns take ten days.").path
-    content_hash, size = shop.files.add(path)
+    content_hash, size = stored(shop.files, path)
     version = shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
     assert version is not None
     shop.catalog.set_state([version], state)
@@ -48,7 +49,7 @@ def test_recover_from_each_stage(shop: Shop, state: State) -> None:
 
 
 def test_a_file_that_ends_the_process_each_time_is_given_up(shop: Shop) -> None:
-    content_hash, size = shop.files.add(shop.upload("a.txt", "Returns take ten days.").path)
+    content_hash, size = stored(shop.files, shop.upload("a.txt", "Returns take ten days.").path)
     shop.catalog.begin_version(shop.kb, "a.txt", content_hash, shop.pipeline.fingerprint, size)
     for _ in range(MOST_ATTEMPTS):
         (version,) = shop.catalog.received(10)
@@ -89,7 +90,7 @@ def test_verify_says_what_it_cannot_ingest_again(shop: Shop) -> None:
     shop.put("a.md", "# A\n\none\n\n# B\n\ntwo")
     version = shop.catalog.document(shop.kb, "a.md").latest
     shop.index.delete(shop.kb.id, version.id, version.generation)
-    shop.files.discard({version.content_hash})
+    shop.files.discard({version.content_hash}, set)
     assert shop.pipeline.verify(shop.kb) == [Mismatch("a.md", 2, 0)]
     latest = shop.catalog.document(shop.kb, "a.md").latest
     assert (latest.state, latest.live, latest.reason) == (State.FAILED, False, "the index held 0 of its 2 chunks")
