@@ -101,7 +101,7 @@ class Corpus:
                 "generation": 1, "live": 1, "ordinal": n, "text": text, "heading_path": [], "pages": [], "sheet": None,
                 "language": "en", "tags": tags,
             }  # fmt: skip
-            made.append(Point(chunk_id("v", n), self._sparse[n % len(self._texts)], payload, vector))
+            made.append(Point(chunk_id("v", 1, n), self._sparse[n % len(self._texts)], payload, vector))
         return made
 
     def exact(self, size: int, keep: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> list[set[int]]:

@@ -252,11 +252,17 @@ class Snapshots:
         if build.place != address:
             raise SnapshotUnusable("this archive is being restored already; wait for its end")
         try:
-            self._unpack_files(packed, manifest, report)
             self._write_points(packed, manifest, place, report)
             report(name, "optimizing", 0, 1)
             place.index.optimize(place.space)
-            self._write_rows(packed, build, name, bound=bool(model))
+            files = [entry for entry in packed.namelist() if entry.startswith(FILES)]
+            while True:
+                self._unpack_files(packed, files, name, report)
+                # Until the rows say that they are needed, somebody else may have discarded the same bytes.
+                with self._files.guard():
+                    if all(self._files.path(entry.removeprefix(FILES)).is_file() for entry in files):
+                        self._write_rows(packed, build, name, bound=bool(model))
+                        break
         except BaseException:
             with suppress(Exception):
                 self._catalog.give_up_build(build)
@@ -282,18 +288,18 @@ class Snapshots:
             if seen == _PROBES:
                 return
 
-    def _unpack_files(self, packed: zipfile.ZipFile, manifest: dict[str, Any], report: Progress) -> None:
-        names = [entry.filename for entry in packed.infolist() if entry.filename.startswith(FILES)]
-        for done, entry in enumerate(names):
+    def _unpack_files(self, packed: zipfile.ZipFile, files: Sequence[str], kb: str, report: Progress) -> None:
+        for done, entry in enumerate(files):
             check_space(self._files.folder, packed.getinfo(entry).file_size)
             with packed.open(entry) as reader:
                 # The store names a file by its content, whatever the archive calls it.
-                content_hash, _ = self._files.add_from(reader)  # type: ignore[arg-type]  # ZipExtFile reads as BinaryIO does
+                with self._files.adding(reader) as (content_hash, _):  # type: ignore[arg-type]  # reads as BinaryIO does
+                    pass
             if content_hash != entry.removeprefix(FILES):
                 raise SnapshotUnusable(
                     f"{entry} is not what it was when the snapshot was taken: the archive is damaged"
                 )
-            report(manifest["kb"], "files", done + 1, len(names))
+            report(kb, "files", done + 1, len(files))
 
     def _write_points(self, packed: zipfile.ZipFile, manifest: dict[str, Any], place: Place, report: Progress) -> None:
         window: list[dict[str, Any]] = []
