@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from sqlalchemy import DateTime, Table, insert, select
@@ -291,11 +291,10 @@ class Snapshots:
     def _unpack_files(self, packed: zipfile.ZipFile, files: Sequence[str], kb: str, report: Progress) -> None:
         for done, entry in enumerate(files):
             check_space(self._files.folder, packed.getinfo(entry).file_size)
-            with packed.open(entry) as reader:
-                # The store names a file by its content, whatever the archive calls it.
-                with self._files.adding(reader) as (content_hash, _):  # type: ignore[arg-type]  # reads as BinaryIO does
-                    pass
-            if content_hash != entry.removeprefix(FILES):
+            # The store names a file by its content, whatever the archive calls it.
+            with packed.open(entry) as reader, self._files.adding(cast("BinaryIO", reader)) as (content_hash, _):
+                whole = content_hash == entry.removeprefix(FILES)
+            if not whole:
                 raise SnapshotUnusable(
                     f"{entry} is not what it was when the snapshot was taken: the archive is damaged"
                 )
