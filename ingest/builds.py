@@ -17,7 +17,7 @@ from ingest.knowledge_bases import Transactions
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """An index that is being built; ``kind`` is rebuild, migrate or restore."""
+    """An index that is being built; ``kind`` is optimize, rebuild, reembed, migrate or restore."""
 
     knowledge_base_id: str
     kind: str

@@ -32,6 +32,7 @@ from ingest.edits import chunk_of_payload
 from ingest.embed import Vectors
 from ingest.errors import AlreadyExists, BuildGivenUp, FrontdeskError, IndexUnavailable
 from ingest.index.base import Hit, Point, embed_hash, writing_of
+from ingest.index.edge import IN_PASSING, EdgeIndex
 from ingest.index.routed import RoutedIndex
 from ingest.pipeline import Pipeline
 from ingest.records import AS_IT_CAME, KnowledgeBase, Version
@@ -93,6 +94,10 @@ class Mover:
 
     def optimize(self, kb: KnowledgeBase, report: Progress) -> int:
         """Build what makes queries fast; returns the number of points."""
+        now = self._router.whole(kb.address)
+        if now.engine == "edge" and self._router.count(kb.id) >= IN_PASSING:
+            # A shard cannot be asked while it is optimized: it is done to a copy, which takes the shard's place.
+            return self._run(kb, "optimize", replace(now, space=uuid.uuid4().hex), report).points
         report(kb.name, "optimizing", 0, 1)
         self._router.optimize(kb.id)
         report(kb.name, "optimized", 1, 1)
@@ -177,6 +182,9 @@ class Mover:
         new = self._places.at(build.place)
         old = Place(self._router.at(source), source.space, new.embedder)
         work = _Work(kb, build, old, new, report)
+        if kind == "optimize" and isinstance(old.index, EdgeIndex):
+            with self._router.closed(kb.id):
+                old.index.copy(old.space, new.space)
         for _ in range(_LOOKS):
             self._from_files(work)
             if self._agree(work) <= WINDOW:

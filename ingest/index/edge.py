@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,6 +26,17 @@ from ingest.sparse import SparseVector
 
 _SCROLL_PAGE = 512
 _LONGEST_CALL_S = 60.0
+# Points that are optimized in some tens of milliseconds: there is hardly a graph to build.
+IN_PASSING = 2_000
+_OPTIMIZE = """
+import os, sys
+import qdrant_edge
+os.nice(10)
+shard = qdrant_edge.EdgeShard.load(sys.argv[1])
+shard.optimize()
+shard.flush()
+shard.close()
+"""
 # Edge's own: links a node, candidates while building, KiB below which everything is looked at.
 _HNSW = (16, 100, 10_000)
 
@@ -47,11 +60,14 @@ class EdgeIndex:
         self._users: dict[str, int] = {}
         self._lock = threading.Lock()
         self._returned = threading.Condition(self._lock)
+        # Shards that another process has open for us.
+        self._away: set[str] = set()
 
     @contextmanager
     def _shard(self, knowledge_base: str, create: bool = False) -> Iterator[edge.EdgeShard | None]:
         """Lend a shard; one that is lent is never closed under its user. None when there is none yet."""
         with self._lock:
+            self._returned.wait_for(lambda: knowledge_base not in self._away)
             shard = self._shards.get(knowledge_base) or self._open(knowledge_base, create)
             if shard is not None:
                 self._shards[knowledge_base] = shard
@@ -169,6 +185,7 @@ class EdgeIndex:
         """Remove the knowledge base's shard from the disk."""
         with self._lock:
             # Questions that began before it was to go are answered first.
+            self._returned.wait_for(lambda: knowledge_base not in self._away)
             self._returned.wait_for(lambda: not self._users.get(knowledge_base), _LONGEST_CALL_S)
             shard = self._shards.pop(knowledge_base, None)
             if shard is not None:
@@ -270,10 +287,52 @@ class EdgeIndex:
                 return
 
     def optimize(self, knowledge_base: str) -> None:
-        """Build the HNSW graph and merge segments."""
+        """Build the HNSW graph and merge segments; calls for this knowledge base wait, all others go on.
+
+        Edge holds Python's lock while it does so: of more than a few points, it is done in a process of its own.
+
+        Raises:
+            IndexUnavailable: that process failed; the shard is as it was.
+        """
         with self._shard(knowledge_base) as shard:
-            if shard is not None:
+            if shard is None:
+                return
+            if shard.count(edge.CountRequest(exact=False)) < IN_PASSING:
                 shard.optimize()
+                return
+        with self._lock:
+            self._returned.wait_for(lambda: not self._users.get(knowledge_base) and knowledge_base not in self._away)
+            open_shard = self._shards.pop(knowledge_base, None)
+            if open_shard is not None:
+                open_shard.flush()
+                open_shard.close()
+            self._away.add(knowledge_base)
+        try:
+            # Our own interpreter on our own folder.
+            done = subprocess.run(  # noqa: S603
+                [sys.executable, "-c", _OPTIMIZE, str(self._folder / knowledge_base)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            with self._lock:
+                self._away.discard(knowledge_base)
+                self._returned.notify_all()
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+            raise IndexUnavailable(f"the index of knowledge base {knowledge_base} could not be optimized: {said}")
+
+    def copy(self, knowledge_base: str, space: str) -> None:
+        """Copy a shard's files under another name; the caller sees to it that nothing is written meanwhile."""
+        target, part = self._folder / space, self._folder / f"{space}.part"
+        with self._shard(knowledge_base) as shard:
+            if shard is None or target.exists():
+                return
+            shard.flush()
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(self._folder / knowledge_base, part)
+            part.rename(target)
 
     def close(self) -> None:
         """Flush and close every shard."""

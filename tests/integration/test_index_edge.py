@@ -181,3 +181,22 @@ def test_a_shard_of_vectors_of_another_size_is_told_apart(tmp_path: Path) -> Non
     index.close()
     with pytest.raises(IndexMismatch, match=r"64 dimensions.*FRONTDESK_EMBEDDING_MODEL"):
         EdgeIndex(tmp_path / "index", SIZE * 2).count("kb")
+
+
+def test_a_shard_is_optimized_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.index.edge.IN_PASSING", 10)
+    index = edge(tmp_path)
+    index.upsert("kb", [point(f"door {i}", ordinal=i) for i in range(20)])
+    index.copy("kb", "copy")
+    index.upsert("kb", [point("window", "w")])
+    with ThreadPoolExecutor(2) as pool:
+        optimizing = pool.submit(index.optimize, "kb")
+        assert texts(sparse(index, "door 7", "copy", limit=1)) == ["door 7"]
+        optimizing.result(60)
+    assert (index.count("kb"), index.count("copy")) == (21, 20)
+    assert texts(sparse(index, "window")) == ["window"]
+    monkeypatch.setattr("ingest.index.edge._OPTIMIZE", "raise SystemExit('no room')")
+    with pytest.raises(IndexUnavailable, match="could not be optimized: no room"):
+        index.optimize("kb")
+    assert index.count("kb") == 21
+    index.close()

@@ -190,6 +190,22 @@ def test_a_build_is_given_up_and_another_must_wait_for_that(rig: MovingRig) -> N
     assert rig.all_answer()
 
 
+def test_an_index_that_answers_is_optimized_as_a_copy(rig: MovingRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.moving.IN_PASSING", 1)
+    before, answered = rig.kb.address.space, []
+
+    def report(_kb: str, stage: str, *_: int) -> None:
+        if stage == "optimizing":
+            rig.ingest(("new.txt", "The chimney is of brick."))
+            answered.append(rig.answers("door"))
+
+    assert rig.mover.optimize(rig.kb, report) == len(TOPICS) + 1
+    assert answered == ["door.txt"]
+    assert rig.kb.address.space != before
+    is_whole(rig, "hash", 64)
+    assert rig.answers("chimney") == "new.txt"
+
+
 def test_an_index_that_lost_passages_is_rebuilt_from_the_files(rig: MovingRig) -> None:
     kb = rig.kb
     lost = {name: rig.catalog.document(kb, name) for name in ("door.txt", "cellar.txt")}
