@@ -11,10 +11,14 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient
 
+from app.commands.desk import LocalDesk
+from app.indexing import SNAPSHOTS
 from ingest import moving
 from ingest.errors import AlreadyExists, BuildGivenUp, IndexMismatch, SnapshotUnusable
 from tests.fakes import HashEmbedder
@@ -308,3 +312,35 @@ def test_a_snapshot_that_does_not_fit_is_refused_and_leaves_nothing(rig: MovingR
     assert not (tmp_path / "two" / "index").exists() or other.shards() == []
     other.close()
     shutil.rmtree(tmp_path / "two")
+
+
+def test_tasks_of_the_commands_end_in_what_they_print(rig: MovingRig, tmp_path: Path) -> None:
+    def workspace(of: MovingRig) -> Any:
+        settings = SimpleNamespace(
+            ingest=SimpleNamespace(home=of.folder, shared=False, embedding_model="other"),
+            app=SimpleNamespace(kb="kb"),
+        )
+        parts = {name: getattr(of, name) for name in ("catalog", "index", "mover", "snapshots", "pipeline")}
+        return SimpleNamespace(settings=settings, **parts)
+
+    desk = LocalDesk(workspace(rig))
+    (rig.folder / SNAPSHOTS).mkdir()
+    shown = desk.index(None, {"task": "show"}, nothing)
+    assert shown == {
+        "kb": "kb", "engine": "edge", "model": "hash", "dimensions": 64, "points": 8, "building": None,
+    }  # fmt: skip
+    assert desk.index("kb", {"task": "optimize"}, nothing) == {"kb": "kb", "points": 8}
+    moved = desk.index(None, {"task": "migrate"}, nothing)
+    assert (moved["model"], moved["points"], moved["switched"]) == ("other", 8, True)
+    assert not desk.index(None, {"task": "migrate"}, nothing)["switched"]
+    assert desk.index(None, {"task": "cancel"}, nothing) == {"kb": "kb", "cancelled": False}
+    taken = desk.index(None, {"task": "snapshot", "archive": "a.zip"}, nothing)
+    assert (taken["documents"], taken["points"], taken["archive"]) == (8, 8, "a.zip")
+
+    other = MovingRig(tmp_path / "two")
+    shutil.copytree(rig.folder / SNAPSHOTS, other.folder / SNAPSHOTS)
+    restored = LocalDesk(workspace(other)).index(
+        None, {"task": "restore", "archive": "a.zip", "name": "again"}, nothing
+    )
+    assert restored == {"kb": "again", "model": "other", "documents": 8, "points": 8, "again": []}
+    other.close()
