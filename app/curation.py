@@ -103,7 +103,7 @@ def said_json(said: Curation) -> dict[str, Any]:
 
 def edits_of(workspace: Workspace) -> Edits:
     """Edits with the embedder that questions use: the worker's may be in the middle of a long document."""
-    return Edits(workspace.catalog, workspace.index, workspace.embedder, SparseEncoder())
+    return Edits(workspace.catalog, workspace.index, workspace.embedder, SparseEncoder(), workspace.places)
 
 
 def edit_json(offered: Offered) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from app.api import (
     curation,
     documents,
     errors,
+    indexes,
     knowledge_bases,
     openai,
     pages,
@@ -41,8 +42,8 @@ from ingest.errors import FrontdeskError
 GRACE_S = 10
 # Routes are tried in this order: those of customers come first.
 _ROUTERS = (
-    chat, openai, conversations, knowledge_bases, documents, curation, curated, passages, pages, review, sources, retrieve,
-    system,
+    chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, passages, pages, review, sources,
+    retrieve, system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)

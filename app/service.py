@@ -17,6 +17,7 @@ from app.conversations import Conversations
 from app.errors import UsageError
 from app.health import Checkup
 from app.idempotency import IdempotencyKeys
+from app.indexing import IndexTasks
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
 from app.rag.chain import AnswerChain
@@ -48,6 +49,7 @@ class Service:
     checkup: Checkup
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     sources: Keeper = field(init=False)
+    indexes: IndexTasks = field(init=False)
     answers: AnswerFront = field(init=False)
     bases: BaseLookup = field(init=False)
     telling: Telling = field(init=False)
@@ -56,6 +58,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.sources = Keeper(self.workspace, self.ingestor.wake)
+        self.indexes = IndexTasks(self.workspace, self.ingestor.wake)
         work = self.workspace
         parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
         self.answers = front_of(self.chain, *parts)
@@ -98,6 +101,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service = await asyncio.to_thread(_assemble, workspace)
         service.ingestor.start()
         service.sources.start()
+        service.indexes.start()
         await service.checkup.probe()
         if settings.serving.packaged and settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
@@ -110,6 +114,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+            service.indexes.stop()
             await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
             service.bases.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from app.rag.batching import BatchingEmbedder
 from app.rag.counts import CacheCounts
 from app.settings import AppSettings
 from app.worker import Worker, WorkerEmbedder
+from ingest.address import Address
+from ingest.bindings import BoundPlaces
 from ingest.catalog import Catalog
 from ingest.database import open_database
 from ingest.embed import Embedder, LocalEmbedder, load_embedder
@@ -26,11 +29,13 @@ from ingest.errors import SettingsError
 from ingest.files import FileStore
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
-from ingest.index.watched import WatchedIndex
+from ingest.index.routed import RoutedIndex
 from ingest.limits import limits_of
+from ingest.moving import Mover
 from ingest.pipeline import Pipeline
 from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings, load_settings
+from ingest.snapshot import Snapshots
 from ingest.sparse import SparseEncoder
 from serving.settings import ServingSettings
 
@@ -73,6 +78,11 @@ class Workspace:
         self.settings = settings
         self.engine = engine
         self.catalog = Catalog(engine)
+        self._others: dict[str, LocalEmbedder] = {}
+        self._workers: dict[str, Worker] = {}
+        self._for_questions: dict[str, Embedder] = {}
+        self._for_documents: dict[str, Embedder] = {}
+        self._making = threading.RLock()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -91,23 +101,102 @@ class Workspace:
         """The model behind the embedder."""
         return load_embedder(self.settings.ingest, for_documents=not self._beside)
 
-    @cached_property
-    def index(self) -> VectorIndex:
-        """The vector engine that the settings name; what is written to it ends cached answers."""
-        return WatchedIndex(self._engine(), self.catalog.touch)
+    def embedder_named(self, name: str) -> Embedder:
+        """What embeds questions for indexes of an embedder, be it the settings' or another.
 
-    def _engine(self) -> VectorIndex:
+        Raises:
+            SettingsError: it cannot be loaded.
+        """
+        if name == self.settings.ingest.embedding_model:
+            return self.embedder
+        with self._making:
+            if name not in self._for_questions:
+                model = self._other(name)
+                self._for_questions[name] = BatchingEmbedder(model) if self._beside else model
+            return self._for_questions[name]
+
+    def document_embedder_named(self, name: str) -> Embedder:
+        """The same for documents; a program that answers meanwhile has them embedded by a child.
+
+        Raises:
+            SettingsError: it cannot be loaded.
+        """
+        if not self._beside:
+            return self.embedder_named(name)
+        with self._making:
+            if name not in self._for_documents:
+                questions = self.embedder_named(name)
+                if name == self.settings.ingest.embedding_model:
+                    worker = self.worker
+                else:
+                    worker = self._workers[name] = Worker(self._settings_with(name), self.sandbox)
+                self._for_documents[name] = WorkerEmbedder(questions, worker)
+            return self._for_documents[name]
+
+    def _other(self, name: str) -> LocalEmbedder:
+        if name not in self._others:
+            self._others[name] = load_embedder(self._settings_with(name), for_documents=not self._beside)
+        return self._others[name]
+
+    def _settings_with(self, model: str) -> IngestSettings:
+        # The languages that the settings name are those of the settings' embedder.
+        return self.settings.ingest.model_copy(update={"embedding_model": model, "embedding_languages": None})
+
+    @cached_property
+    def index(self) -> RoutedIndex:
+        """The vector engines: each knowledge base is asked where the catalog says its points are; writing ends cached answers."""
+        self.catalog.bind_engines(self.settings.ingest.vector_engine)
+        index = RoutedIndex(
+            self.catalog,
+            self.settings.ingest.vector_engine,
+            lambda: (self.embedder.name, self.embedder.size),
+            self._open_index,
+            self.catalog.touch,
+        )
+        if self.settings.ingest.vector_engine == "server":
+            # A server that is not there stops the start, not the first question.
+            self._open_engine(index)
+        return index
+
+    def _open_engine(self, index: RoutedIndex) -> None:
+        index.at(index.whole(Address("", "", 0, "")))
+
+    def _open_index(self, engine: str, model: str, size: int) -> VectorIndex:
         settings = self.settings.ingest
-        if settings.vector_engine == "edge":
+        if engine == "edge":
             from ingest.index.edge import EdgeIndex
 
-            return EdgeIndex(settings.home / "index", self.embedder.size)
+            return EdgeIndex(settings.home / "index", size, tuning=settings.tuning)
         from ingest.index.server import connect
 
         if not settings.qdrant_url:
             raise SettingsError("FRONTDESK_QDRANT_URL: FRONTDESK_VECTOR_ENGINE=server needs the server's address")
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        return connect(settings.qdrant_url, key, settings.qdrant_timeout_s, self.embedder.name, self.embedder.size)
+        return connect(
+            settings.qdrant_url, key, settings.qdrant_timeout_s, model, size, settings.tuning, settings.cluster
+        )
+
+    @cached_property
+    def places(self) -> BoundPlaces:
+        """Index and embedder of each knowledge base, as questions need them."""
+        return BoundPlaces(self.index, self.embedder_named)
+
+    @cached_property
+    def mover(self) -> Mover:
+        """Builds indexes beside those that answer, and puts them in their place."""
+        return Mover(
+            self.catalog,
+            self.index,
+            BoundPlaces(self.index, self.document_embedder_named),
+            self.sparse,
+            self.pipeline,
+        )
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Knowledge bases in archives."""
+        places = BoundPlaces(self.index, self.document_embedder_named)
+        return Snapshots(self.catalog, self.index, places, self.files, self.sparse)
 
     @cached_property
     def sparse(self) -> SparseEncoder:
@@ -136,9 +225,15 @@ class Workspace:
         parts = (self.catalog, self.files, self.index)
         tokens = self.settings.ingest.chunk_tokens
         if self._beside:
-            embedder = WorkerEmbedder(self.embedder, self.worker)
+            embedder = self.document_embedder_named(self.settings.ingest.embedding_model)
             pipeline = Pipeline(
-                *parts, embedder, self.sparse, tokens, self.worker.read, shared=self.settings.ingest.shared
+                *parts,
+                embedder,
+                self.sparse,
+                tokens,
+                self.worker.read,
+                shared=self.settings.ingest.shared,
+                places=BoundPlaces(self.index, self.document_embedder_named),
             )
             # What was begun goes on by itself, as durable workflows.
             pipeline.reconciler.settle()
@@ -151,6 +246,7 @@ class Workspace:
             self.sandbox.read,
             shared=self.settings.ingest.shared,
             readers=max(2, os.cpu_count() or 1),
+            places=self.places,
         )
         if waiting := pipeline.recover():
             log.warning("%d documents wait for their ingestion: the next one finishes them", len(waiting))
@@ -161,7 +257,7 @@ class Workspace:
         """Hybrid retrieval."""
         from app.rag.retrieve import HybridSearch
 
-        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse)
+        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse, self.places)
 
     @cached_property
     def packaged(self) -> PackagedModel:
@@ -200,6 +296,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of models, index and database."""
+        for worker in self._workers.values():
+            worker.stop()
         if "sandbox" in self.__dict__:
             self.sandbox.stop()
         if "packaged" in self.__dict__:

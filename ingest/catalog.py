@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from ingest.builds import Builds
 from ingest.corpus import CHANGES_NOTHING
 from ingest.curation import Curations
 from ingest.database import DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
@@ -37,7 +38,7 @@ from ingest.schema import EVERYTHING, Filters
 from ingest.worklist import OVERTAKEN, WorkList
 
 
-class Catalog(KnowledgeBases, WorkList, Curations):
+class Catalog(KnowledgeBases, WorkList, Curations, Builds):
     """The catalog over an open database; every method is one transaction and safe to run twice."""
 
     def begin_version(

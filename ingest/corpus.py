@@ -6,7 +6,7 @@ somebody remembers to say so:
 - Every ORM session that writes a row which is not exempt below raises the number in the same transaction. A table or
   column that is new is watched until it is exempted here. Statements on a connection without a session are not seen:
   the program has none for these tables.
-- The index is written through ``WatchedIndex`` (ingest/index/watched.py), which raises it after each writing.
+- The index is written through ``RoutedIndex`` (ingest/index/routed.py), which raises it after each writing.
 
 A reader takes the number first and everything else after it. So whatever it makes of what it finds is at least as new as
 the number, and nobody asks for that number again once the change is done. What changes by itself, with time, is told by
@@ -25,6 +25,7 @@ from ingest.database import (
     ConversationRow,
     DocumentRow,
     IdempotencyRow,
+    IndexBuildRow,
     KnowledgeBaseRow,
     MessageRow,
     PassageBandRow,
@@ -36,9 +37,10 @@ from ingest.database import (
 
 # Rows that no answer is made of. Versions: which one is live is said by documents. Wordings of passages, and marks of
 # near-duplicates: they are on the points. Where documents come from: that is on the documents.
+# An index that is being built beside: the switch to it writes to the knowledge base.
 EXEMPT: Final[frozenset[type[Any]]] = frozenset(
     {
-        VersionRow, PurgeRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow,
+        VersionRow, PurgeRow, IndexBuildRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow,
         ConversationRow, MessageRow, IdempotencyRow,
     }
 )  # fmt: skip

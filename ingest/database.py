@@ -43,8 +43,26 @@ class KnowledgeBaseRow(Base):
     embedding_model: Mapped[str] = mapped_column(String(300), default="")
     embedding_size: Mapped[int] = mapped_column(default=0)
     fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    # Which engine holds the points, and under which name it is asked for them; "" is what the settings name, and the
+    # knowledge base's own id. Another index is built beside and takes this one's place by one update of this row.
+    index_engine: Mapped[str] = mapped_column(String(20), default="")
+    index_space: Mapped[str] = mapped_column(String(32), default="")
     # Grows with whatever could change an answer (ingest/corpus.py).
     corpus_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
+class IndexBuildRow(Base):
+    """An index that is being built beside the one that answers; the row goes when it takes its place, or is given up."""
+
+    __tablename__ = "index_builds"
+
+    # No foreign key: a restored knowledge base has its points before it has its row.
+    knowledge_base_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    # ingest.address.Address as JSON: where the new points go, and of where the old ones were when it began.
+    place: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
 
@@ -117,6 +135,8 @@ class PurgeRow(Base):
     # Empty: the whole knowledge base is to be dropped.
     version_id: Mapped[str] = mapped_column(String(32), default="")
     generation: Mapped[int] = mapped_column(default=0)
+    # With an empty version: which index to drop (ingest.address.Address as JSON); "" for the one under the base's own id.
+    place: Mapped[str] = mapped_column(Text, default="")
 
 
 class ChunkEditRow(Base):

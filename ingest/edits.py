@@ -20,6 +20,7 @@ from typing import Any, Literal
 from rapidfuzz import fuzz
 from sqlalchemy import select
 
+from ingest.bindings import FixedPlaces, Places
 from ingest.catalog import Catalog
 from ingest.cleaning.flags import reflagged
 from ingest.curation import Curator, Writing
@@ -148,12 +149,21 @@ class EditRows(Transactions):
 class Edits:
     """Keeps, applies, offers and undoes edits; every method may run twice."""
 
-    def __init__(self, catalog: Catalog, index: VectorIndex, embedder: Embedder, sparse: SparseEncoder) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        index: VectorIndex,
+        embedder: Embedder,
+        sparse: SparseEncoder,
+        places: Places | None = None,
+    ) -> None:
         self._catalog = catalog
         self._curator = Curator(catalog, index)
         self._rows = EditRows(catalog.engine)
         self._index = index
+        # Passages are cut to what this one reads, whichever makes a knowledge base's vectors.
         self._embedder = embedder
+        self._places = places or FixedPlaces(index, embedder)
         self._sparse = sparse
 
     def edit(self, kb: KnowledgeBase, document: Document, passage: str, text: str, by: str = "") -> tuple[Edit, Hit]:
@@ -293,7 +303,7 @@ class Edits:
         original = _original(payload)
         if text == original:
             raise UnusableValue("this is the passage's own text; delete the edit to have it back")
-        titled = [_chunk(payload, wording).indexed_text(payload["title"]) for wording in (text, original)]
+        titled = [chunk_of_payload(payload, wording).indexed_text(payload["title"]) for wording in (text, original)]
         tokens, before = self._embedder.count_tokens(titled)
         # Two tokens are the model's own marks. A passage that is too long as it is may be mended, not made longer.
         most = max(self._embedder.max_tokens - 2, before)
@@ -303,15 +313,18 @@ class Edits:
             )
         return text
 
-    def _rewrite(self, kb: KnowledgeBase, changed: Iterable[tuple[Hit, str, bool]]) -> None:
+    def _rewrite(self, kb: KnowledgeBase, changed: Sequence[tuple[Hit, str, bool]]) -> None:
+        self._places.write(kb, lambda place: self._reworded_points(place.embedder, changed))
+
+    def _reworded_points(self, embedder: Embedder, changed: Iterable[tuple[Hit, str, bool]]) -> list[Point]:
         points = []
         for hit, wording, edited in changed:
             payload = dict(hit.payload)
             original, language = _original(payload), str(payload["language"])
-            chunk = _chunk(payload, wording)
+            chunk = chunk_of_payload(payload, wording)
             indexed = chunk.indexed_text(str(payload["title"]))
-            knows = language == "und" or self._embedder.knows(language)
-            dense = self._embedder.embed_documents([indexed])[0] if knows else None
+            knows = language == "und" or embedder.knows(language)
+            dense = embedder.embed_documents([indexed])[0] if knows else None
             payload["text"], payload["embed_hash"] = wording, embed_hash(indexed)
             payload["tokens"] = self._embedder.count_tokens([wording])[0]
             flags = payload.pop("original_flags", payload.get("flags", []))
@@ -321,7 +334,7 @@ class Edits:
                 payload["original"], payload["original_flags"] = original, flags
                 payload["flags"] = list(reflagged(chunk, flags))
             points.append(Point(hit.id, self._sparse.encode_document(indexed), payload, dense))
-        self._index.upsert(kb.id, points)
+        return points
 
 
 def marks_of(chunk: Chunk, original: Chunk) -> dict[str, Any]:
@@ -340,8 +353,9 @@ def _original(payload: Mapping[str, Any]) -> str:
     return str(payload["original"] if payload.get("edited") and "original" in payload else payload["text"])
 
 
-def _chunk(payload: Mapping[str, Any], text: str) -> Chunk:
-    return Chunk(int(payload["ordinal"]), text, tuple(payload["heading_path"]))
+def chunk_of_payload(payload: Mapping[str, Any], text: str | None = None) -> Chunk:
+    """What decides how a passage is indexed, from its point; its own text, when no other is given."""
+    return Chunk(int(payload["ordinal"]), payload["text"] if text is None else text, tuple(payload["heading_path"]))
 
 
 def _nearest(original: str, passages: Iterable[Hit]) -> list[Suggestion]:

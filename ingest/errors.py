@@ -20,6 +20,8 @@
     └── VectorIndexError                the vector index
         ├── DataFolderBusy              another process owns the data folder
         ├── IndexMismatch               the index was built by another embedder or pipeline
+        ├── BuildGivenUp                a new index was given up before it took the old one's place
+        ├── SnapshotUnusable            an archive cannot be restored
         └── IndexUnavailable            the engine does not answer
 
 Every message says what happened, to which document or setting, and what to do now. Errors of other
@@ -108,6 +110,14 @@ class DataFolderBusy(VectorIndexError):
 
 class IndexMismatch(VectorIndexError):
     """The index was built with another embedder or pipeline than the settings name."""
+
+
+class BuildGivenUp(VectorIndexError):
+    """A new index was given up before it took the old one's place; the old one answers."""
+
+
+class SnapshotUnusable(VectorIndexError):
+    """An archive cannot be restored here: damaged, of another kind, or of a knowledge base that is here already."""
 
 
 class IndexUnavailable(VectorIndexError):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from ingest.corpus import CHANGES_NOTHING, WRITES_TO, note
-from ingest.database import CuratedAnswerRow, DocumentRow, KnowledgeBaseRow, PurgeRow, VersionRow
+from ingest.database import CuratedAnswerRow, DocumentRow, IndexBuildRow, KnowledgeBaseRow, PurgeRow, VersionRow
 from ingest.errors import AlreadyExists, InvalidName, NotFound
 from ingest.records import UNFINISHED, Counts, KnowledgeBase, State, in_utc, knowledge_base_of
 
@@ -68,7 +68,7 @@ class KnowledgeBases(Transactions):
             InvalidName: the name has other characters than letters, digits, space, dot, dash and underscore.
             AlreadyExists: the tenant has one of that name.
         """
-        _check_name(name)
+        check_name(name)
         row = KnowledgeBaseRow(
             id=uuid.uuid4().hex, tenant=tenant, name=name, embedding_model="", embedding_size=0, fingerprint=""
         )
@@ -148,7 +148,7 @@ class KnowledgeBases(Transactions):
         Raises:
             NotFound, InvalidName, AlreadyExists: as for creating one.
         """
-        _check_name(new_name)
+        check_name(new_name)
         try:
             with self._session() as session:
                 row = self._kb_row(session, name, tenant)
@@ -179,20 +179,37 @@ class KnowledgeBases(Transactions):
                 .where(DocumentRow.knowledge_base_id == row.id)
                 .execution_options(**{WRITES_TO: row.id})
             )
-            session.add(PurgeRow(knowledge_base_id=row.id, version_id="", generation=0))
+            session.add(
+                PurgeRow(knowledge_base_id=row.id, place=gone.address.as_text() if gone.embedding_model else "")
+            )
+            build = session.get(IndexBuildRow, row.id)
+            if build is not None:
+                session.add(PurgeRow(knowledge_base_id=row.id, place=build.place))
+                session.delete(build)
             session.delete(row)
             return gone
 
-    def bind_index(self, knowledge_base_id: str, model: str, size: int, fingerprint: str) -> None:
-        """Remember what a knowledge base's index is built with."""
-        values = {"embedding_model": model, "embedding_size": size, "fingerprint": fingerprint}
+    def bind_index(self, knowledge_base_id: str, model: str, size: int, fingerprint: str, engine: str = "") -> None:
+        """Remember what a knowledge base's index is built with, where nobody decided that before.
+
+        The fingerprint is always brought up to date.
+        """
+        row = KnowledgeBaseRow
+        values = {"embedding_model": model, "embedding_size": size, "index_engine": engine}
         with self._session() as session:
-            session.execute(
-                update(KnowledgeBaseRow)
-                .where(KnowledgeBaseRow.id == knowledge_base_id)
-                .values(values)
-                .execution_options(**{WRITES_TO: knowledge_base_id})
-            )
+            of_base = update(row).where(row.id == knowledge_base_id).execution_options(**{WRITES_TO: knowledge_base_id})
+            session.execute(of_base.where(row.embedding_model == "").values(values))
+            session.execute(of_base.values(fingerprint=fingerprint))
+
+    def bind_engines(self, engine: str) -> None:
+        """Remember for indexes of before which engine holds them: the one that the settings name now."""
+        row = KnowledgeBaseRow
+        with self._session() as session:
+            unbound = (row.index_engine == "") & (row.embedding_model != "")
+            if session.scalar(select(row.id).where(unbound).limit(1)) is not None:
+                session.execute(
+                    update(row).where(unbound).values(index_engine=engine).execution_options(**{CHANGES_NOTHING: True})
+                )
 
     def touch(self, knowledge_base_id: str) -> None:
         """Something that answers are made of has changed outside of the database (ingest/corpus.py)."""
@@ -218,7 +235,12 @@ class KnowledgeBases(Transactions):
         return row
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """See that a knowledge base can be named so.
+
+    Raises:
+        InvalidName: it cannot.
+    """
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InvalidName(
             f"{name!r} cannot be the name of a knowledge base: use 1 to 100 letters, digits, spaces, '.', '-', '_', "

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from ingest.ahead import Ahead
+from ingest.bindings import FixedPlaces, Places
 from ingest.catalog import Catalog
 from ingest.embed import Embedder
-from ingest.errors import FrontdeskError, IndexMismatch
+from ingest.errors import FrontdeskError
 from ingest.files import FileStore
 from ingest.index.base import VectorIndex
 from ingest.reading import Read, Reader, pipeline_fingerprint, read_document
@@ -64,6 +65,7 @@ class Pipeline:
     read:   how a stored file becomes chunks, when that is not to happen in this process.
     readers: how many files ``read`` may read at once; one, unless it reads in processes of its own.
     shared: other processes, on other machines perhaps, work on the same catalog.
+    places: where each knowledge base's index is and what embeds for it; ``index`` and ``embedder`` for all, when not given.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Pipeline:
         *,
         shared: bool = False,
         readers: int = 1,
+        places: Places | None = None,
     ) -> None:
         self._catalog = catalog
         self._files = files
         self._index = index
         self._embedder = embedder
         self._readers = readers
+        self._places = places or FixedPlaces(index, embedder)
         self.fingerprint = pipeline_fingerprint(embedder, chunk_tokens)
         self.stages = Stages(
             catalog,
@@ -93,9 +97,17 @@ class Pipeline:
             sparse,
             read or partial(read_document, embedder=embedder, chunk_tokens=chunk_tokens),
             Staging(files.folder.with_name("staging")),
+            self._places,
         )
         self.reconciler = Reconciler(
-            catalog, files, index, self.stages.staging, self.accept_stored, self.fingerprint, shared=shared
+            catalog,
+            files,
+            index,
+            self.stages.staging,
+            self.accept_stored,
+            self.fingerprint,
+            shared=shared,
+            drop=self._places.drop,
         )
 
     def ingest(
@@ -235,22 +247,18 @@ class Pipeline:
         return result
 
     def check_index(self, kb: KnowledgeBase) -> None:
-        """Bind an empty knowledge base to this embedder, or see that it is bound to it.
+        """Bind an empty knowledge base to the settings' embedder, or see that the one it is bound to can be had.
 
         Raises:
-            IndexMismatch: its index was built with another embedder.
+            IndexMismatch: its index was built with an embedder that is not at hand.
         """
-        if not kb.embedding_model:
-            self._catalog.bind_index(kb.id, self._embedder.name, self._embedder.size, self.fingerprint)
-        elif (kb.embedding_model, kb.embedding_size) != (self._embedder.name, self._embedder.size):
-            raise IndexMismatch(
-                f"knowledge base {kb.name!r} was indexed with {kb.embedding_model!r} ({kb.embedding_size} dimensions), "
-                f"but the settings name {self._embedder.name!r} ({self._embedder.size}): set FRONTDESK_EMBEDDING_MODEL "
-                f"back, or ingest the files into a new knowledge base"
-            )
-        elif kb.fingerprint != self.fingerprint:
+        if kb.embedding_model:
+            self._places.of(kb)
+        if not kb.embedding_model or kb.fingerprint != self.fingerprint:
             # Another parser or chunker: old documents still answer; they change when they are ingested again.
-            self._catalog.bind_index(kb.id, self._embedder.name, self._embedder.size, self.fingerprint)
+            self._catalog.bind_index(
+                kb.id, self._embedder.name, self._embedder.size, self.fingerprint, self._places.engine
+            )
 
     def delete(self, kb: KnowledgeBase, name: str) -> None:
         """Delete a document with its points and its stored file, and the documents found inside it.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ingest.address import Address
 from ingest.catalog import Catalog
 from ingest.files import FileStore
 from ingest.index.base import VectorIndex
@@ -36,6 +37,7 @@ class Reconciler:
 
     accept: puts a stored file (knowledge base, document, content hash, size; draft) into the queue.
     shared: other processes work on the same catalog; what they are busy with is left alone.
+    drop:   removes an index by its address; by its space in ``index``, when not given.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Reconciler:
         fingerprint: str,
         *,
         shared: bool = False,
+        drop: Callable[[Address], None] | None = None,
     ) -> None:
         self._catalog = catalog
         self._files = files
@@ -56,6 +59,7 @@ class Reconciler:
         self._accept = accept
         self._fingerprint = fingerprint
         self._shared = shared
+        self._drop = drop or (lambda address: index.drop(address.space))
 
     def verify(self, kb: KnowledgeBase) -> list[Mismatch]:
         """Compare catalog and index both ways and repair.
@@ -136,6 +140,8 @@ class Reconciler:
         for purge in self._catalog.purges():
             if purge.version_id:
                 self._index.delete(purge.knowledge_base_id, purge.version_id, purge.generation)
+            elif purge.place:
+                self._drop(Address.from_text(purge.place))
             else:
                 self._index.drop(purge.knowledge_base_id)
             self._catalog.purged(purge)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ingest.address import Address
 from ingest.database import DocumentRow, KnowledgeBaseRow, VersionRow
 from ingest.schema import Filters
 
@@ -82,7 +83,14 @@ class KnowledgeBase:
     embedding_size: int
     fingerprint: str
     created_at: datetime
+    index_engine: str = ""
+    index_space: str = ""
     corpus_version: int = field(default=0, compare=False)
+
+    @property
+    def address(self) -> Address:
+        """Where its points are; parts that nobody decided yet are empty."""
+        return Address(self.index_engine, self.embedding_model, self.embedding_size, self.index_space or self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +149,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Points to delete; an empty ``version_id`` means the whole knowledge base."""
+    """Points to delete; an empty ``version_id`` means a whole index: the one at ``place``, or under the base's own id."""
 
     id: int
     knowledge_base_id: str
     version_id: str
     generation: int
+    place: str = ""
 
 
 def version_id(knowledge_base_id: str, document_id: str, content_hash: str, fingerprint: str) -> str:
@@ -165,6 +174,8 @@ def knowledge_base_of(row: KnowledgeBaseRow) -> KnowledgeBase:
         row.embedding_size,
         row.fingerprint,
         row.created_at,
+        row.index_engine,
+        row.index_space,
         row.corpus_version,
     )
 

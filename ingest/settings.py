@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingest.errors import SettingsError
+from ingest.index.tuning import Cluster, Quantization, Tuning
 from ingest.sources.hosts import HostPattern
 
 ENV_PREFIX = "FRONTDESK_"
@@ -33,6 +34,15 @@ class IngestSettings(BaseSettings):
     ``FRONTDESK_VECTOR_ENGINE``        ``edge`` (in-process) or ``server``
     ``FRONTDESK_QDRANT_URL``           address of the Qdrant server, for ``server``
     ``FRONTDESK_QDRANT_API_KEY``       its key, if it wants one
+    ``FRONTDESK_QDRANT_TIMEOUT_S``     seconds that one request to it may take
+    ``FRONTDESK_QDRANT_TRIES``         attempts at a request that met something that may pass
+    ``FRONTDESK_QDRANT_SHARDS``        shards of a collection, when it is made; the server decides when not set
+    ``FRONTDESK_QDRANT_REPLICAS``      copies of each shard, when a collection is made
+    ``FRONTDESK_QDRANT_WRITE_CONSISTENCY``  copies that must have a write before it counts as done
+    ``FRONTDESK_INDEX_QUANTIZATION``   ``none``; ``int8`` or ``binary``: candidates are found by small copies of the vectors
+    ``FRONTDESK_INDEX_RESCORE``        whether those candidates are ranked by the vectors themselves
+    ``FRONTDESK_INDEX_OVERSAMPLING``   how many times more candidates than hits
+    ``FRONTDESK_INDEX_ON_DISK``        leave vectors and their graph on the disk
     ``FRONTDESK_SOURCE_FOLDERS``       folders that HTTP clients may name as sources, comma-separated; none by default
     ``FRONTDESK_URL_ALLOW``            hosts that pages may be fetched from: ``help.example.com, *.example.org``, with
                                        scheme and port where they are not the usual ones; none by default
@@ -61,6 +71,14 @@ class IngestSettings(BaseSettings):
     qdrant_url: str | None = None
     qdrant_api_key: SecretStr | None = None
     qdrant_timeout_s: float = Field(default=10.0, gt=0)
+    qdrant_tries: int = Field(default=4, ge=1)
+    qdrant_shards: int | None = Field(default=None, ge=1)
+    qdrant_replicas: int | None = Field(default=None, ge=1)
+    qdrant_write_consistency: int | None = Field(default=None, ge=1)
+    index_quantization: Quantization = "none"
+    index_rescore: bool = True
+    index_oversampling: float = Field(default=2.0, ge=1)
+    index_on_disk: bool = False
     source_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     url_allow: Annotated[tuple[str, ...], NoDecode] = ()
     url_allow_private: Annotated[tuple[str, ...], NoDecode] = ()
@@ -97,6 +115,16 @@ class IngestSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @property
+    def tuning(self) -> Tuning:
+        """How the engines keep and search vectors."""
+        return Tuning(self.index_quantization, self.index_rescore, self.index_oversampling, self.index_on_disk)
+
+    @property
+    def cluster(self) -> Cluster:
+        """How a server lays a collection out."""
+        return Cluster(self.qdrant_shards, self.qdrant_replicas, self.qdrant_write_consistency, tries=self.qdrant_tries)
 
     @property
     def files_folder(self) -> Path:

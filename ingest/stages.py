@@ -6,6 +6,7 @@ Two drivers share them: the batch of a command (ingest/pipeline.py), and the dur
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from cachetools import LRUCache
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from ingest.bindings import FixedPlaces, Place, Places
 from ingest.catalog import Catalog
 from ingest.cleaning.duplicates import NearDuplicates, flag_across
 from ingest.cleaning.signatures import signature
@@ -67,18 +69,27 @@ class Stages:
         sparse: SparseEncoder,
         read: Reader,
         staging: Staging,
+        places: Places | None = None,
     ) -> None:
         self.staging = staging
         self._catalog = catalog
         self._files = files
         self._index = index
         self._embedder = embedder
+        self._places = places or FixedPlaces(index, embedder)
         self._sparse = sparse
         self._read = read
         self._near = NearDuplicates(catalog.engine)
         self.curator = Curator(catalog, index)
-        self.edits = Edits(catalog, index, embedder, sparse)
-        self._kept: LRUCache[tuple[str, int], Mapping[str, Vectors]] = LRUCache(_KEPT_AT_ONCE)
+        self.edits = Edits(catalog, index, embedder, sparse, self._places)
+        self._kept: LRUCache[tuple[str, str, int], Mapping[str, Vectors]] = LRUCache(_KEPT_AT_ONCE)
+
+    def over(self, places: Places) -> Stages:
+        """The same steps, writing elsewhere."""
+        stages = copy.copy(self)
+        stages._places = places
+        stages._kept = LRUCache(_KEPT_AT_ONCE)
+        return stages
 
     def warm_up(self) -> None:
         """Load model and libraries of ``write``; where that fails, ``write`` says so."""
@@ -128,21 +139,27 @@ class Stages:
         part = self._worded(read)
         texts = [chunk.indexed_text(title) for _, title, chunk in part]
         names = [embed_hash(text) for text in texts]
-        # A vector of a language the model does not know is noise with a cost: such chunks have none.
-        known = [i for i, (_, _, c) in enumerate(part) if c.language == "und" or self._embedder.knows(c.language)]
-        vectors: dict[int, Vectors] = {}
-        for i in known:
-            earlier = self._earlier(kb, part[i][0]).get(names[i])
-            if earlier is not None:
-                vectors[i] = earlier
-        kept, new = len(vectors), [i for i in known if i not in vectors]
-        vectors.update(zip(new, self._embedder.embed_documents([texts[i] for i in new]), strict=True))
         sparse = [self._sparse.encode_document(text) for text in texts]
-        points = [
-            self._point(kb, version, title, chunk, vectors.get(i), sparse[i], names[i], marks_of(chunk, read[i][2]))
-            for i, (version, title, chunk) in enumerate(part)
-        ]
-        self._index.upsert(kb.id, points)
+        kept = 0
+
+        def points(place: Place) -> list[Point]:
+            nonlocal kept
+            embedder = place.embedder
+            # A vector of a language the model does not know is noise with a cost: such chunks have none.
+            known = [i for i, (_, _, c) in enumerate(part) if c.language == "und" or embedder.knows(c.language)]
+            vectors: dict[int, Vectors] = {}
+            for i in known:
+                earlier = self._earlier(place, part[i][0]).get(names[i])
+                if earlier is not None:
+                    vectors[i] = earlier
+            kept, new = len(vectors), [i for i in known if i not in vectors]
+            vectors.update(zip(new, embedder.embed_documents([texts[i] for i in new]), strict=True))
+            return [
+                self._point(kb, version, title, chunk, vectors.get(i), sparse[i], names[i], marks_of(chunk, read[i][2]))
+                for i, (version, title, chunk) in enumerate(part)
+            ]
+
+        self._places.write(kb, points)
         return kept
 
     def publish(self, kb: KnowledgeBase, version: Version, read: Read, expected: int) -> Ingested:
@@ -236,15 +253,16 @@ class Stages:
 
     def _forget(self, version: Version) -> None:
         self.staging.drop(version)
-        self._kept.pop((version.id, version.generation), None)
+        for key in [key for key in list(self._kept) if key[1:] == (version.id, version.generation)]:
+            self._kept.pop(key, None)
 
-    def _earlier(self, kb: KnowledgeBase, version: Version) -> Mapping[str, Vectors]:
+    def _earlier(self, place: Place, version: Version) -> Mapping[str, Vectors]:
         """Vectors of the version that is live now, by what they were made of."""
-        key = (version.id, version.generation)
+        key = (place.space, version.id, version.generation)
         found = self._kept.get(key)
         if found is None:
             live = self._catalog.live_writing(version.document_id)
-            found = self._index.vectors(kb.id, *live) if live is not None else {}
+            found = place.index.vectors(place.space, *live) if live is not None else {}
             self._kept[key] = found
         return found
 

@@ -245,7 +245,7 @@ class WorkList(Transactions):
         """Points that still have to be deleted from the index."""
         with self._session() as session:
             rows = session.scalars(select(PurgeRow).order_by(PurgeRow.id))
-            return [Purge(row.id, row.knowledge_base_id, row.version_id, row.generation) for row in rows]
+            return [Purge(row.id, row.knowledge_base_id, row.version_id, row.generation, row.place) for row in rows]
 
     def purged(self, purge: Purge) -> None:
         """Strike a purge from the list once its points are gone."""

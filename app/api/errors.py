@@ -17,6 +17,7 @@ from app.api.models import ErrorBody
 from app.errors import Conflict, Overdue, TooLarge, Unauthorized, UsageError
 from ingest.errors import (
     AlreadyExists,
+    BuildGivenUp,
     CatalogError,
     DataFolderBusy,
     FrontdeskError,
@@ -25,6 +26,7 @@ from ingest.errors import (
     NotFound,
     ParseError,
     SettingsError,
+    SnapshotUnusable,
     SourceError,
     VectorIndexError,
 )
@@ -38,6 +40,8 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (AlreadyExists, 409, "conflict", "already_exists"),
     (Conflict, 409, "conflict", "conflict"),
     (IndexMismatch, 409, "conflict", "index_mismatch"),
+    (BuildGivenUp, 409, "conflict", "build_given_up"),
+    (SnapshotUnusable, 400, "invalid_request", "snapshot"),
     (InvalidName, 422, "invalid_request", "invalid_name"),
     (CatalogError, 400, "invalid_request", "invalid_request"),
     (TooLarge, 413, "too_large", "too_large"),

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from app import curation
 from app.curated import curated_json, page_of
 from app.errors import Conflict
+from app.indexing import do, settle_builds
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
@@ -139,6 +140,10 @@ class Desk(Protocol):
 
     def export_curated(self, kb: str | None) -> str:
         """All curated answers as CSV."""
+        ...
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index (app/indexing.py); as JSON what came of it."""
         ...
 
 
@@ -308,6 +313,17 @@ class LocalDesk:
     @property
     def _curated(self) -> CuratedAnswers:
         return CuratedAnswers(self._workspace.engine)
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index; as JSON what came of it."""
+        settle_builds(self._workspace)
+        base = None if asked["task"] == "restore" else self._kb(kb)
+        result = do(self._workspace, base, dict(asked), report)
+        if base is None:
+            # Documents that were in the middle of their ingestion when the snapshot was taken.
+            while list(self._workspace.pipeline.work_off(report)):
+                continue
+        return result
 
 
 @contextmanager

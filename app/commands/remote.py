@@ -17,6 +17,7 @@ import httpx
 from app.commands.desk import Synced, SyncRequest
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
+from ingest import errors
 from ingest.curated import CuratedDraft
 from ingest.errors import FrontdeskError, NotFound, SourceError
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
@@ -262,6 +263,29 @@ class RemoteDesk:
 
     def _curated(self, kb: str | None) -> str:
         return f"/api/knowledge-bases/{_path(kb or self.default_kb)}/curated"
+
+    def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        """Carry out a task on an index; as JSON what came of it."""
+        name = str(asked["name"]) if asked["task"] == "restore" else kb or self.default_kb
+        url = f"/api/knowledge-bases/{_path(name)}/index"
+        if asked["task"] in ("show", "cancel"):
+            before = self._call("GET", url)
+            if asked["task"] == "cancel":
+                self._call("DELETE", url)
+                return {"kb": name, "cancelled": before["building"] is not None}
+            del before["task"]
+            return dict(before)
+        wanted = ("task", "model", "engine", "archive")
+        self._call("POST", url, json={key: asked[key] for key in wanted if asked.get(key) is not None})
+        while True:
+            task = self._call("GET", url)["task"]
+            if task["state"] == "done":
+                return dict(task["result"])
+            if task["state"] == "failed":
+                kind = getattr(errors, task["error"], FrontdeskError)
+                raise kind(task["problem"])
+            report(name, task["stage"], task["done"], task["total"])
+            time.sleep(POLL_S)
 
     def _finished(self, kb: str, started: dict[str, dict[str, Any]], report: Progress) -> list[Ingested]:
         """Wait until every document has come to its end."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -17,7 +17,9 @@ from pydantic import ConfigDict
 from app.rag.fusion import Fused, merge
 from app.rag.question import Wording, wordings_of
 from app.rag.ranking import rank
+from ingest.bindings import FixedPlaces, Place, Places, still_answers
 from ingest.embed import Embedder, Vectors
+from ingest.errors import VectorIndexError
 from ingest.index.base import Hit, LegHits, VectorIndex, writing_of
 from ingest.language import detect_language
 from ingest.records import KnowledgeBase
@@ -26,6 +28,7 @@ from ingest.sparse import SparseEncoder
 from serving.passages import Passage, content_tokens
 
 LEG_LIMIT = 50
+T = TypeVar("T")
 
 
 class LiveVersions(Protocol):
@@ -61,11 +64,18 @@ class Retrieved:
 class HybridSearch:
     """Dense and sparse legs over one index, fused; blocking, so the event loop calls it in a thread."""
 
-    def __init__(self, index: VectorIndex, catalog: LiveVersions, embedder: Embedder, sparse: SparseEncoder) -> None:
-        self._index = index
+    def __init__(
+        self,
+        index: VectorIndex,
+        catalog: LiveVersions,
+        embedder: Embedder,
+        sparse: SparseEncoder,
+        places: Places | None = None,
+    ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._sparse = sparse
+        self._places = places or FixedPlaces(index, embedder)
 
     def search(
         self,
@@ -77,26 +87,49 @@ class HybridSearch:
     ) -> Retrieved:
         """Passages for a standalone question, best first; only live versions that the principal may see.
 
+        A question that met a switch to another index is asked once more, of the new one: never of half of each.
+
         wordings: ways to put it, each searched for by itself; the question and its parts when there are none.
+
+        Raises:
+            IndexMismatch: the embedder that the knowledge base is bound to cannot be had.
         """
-        wordings = tuple(wordings) or wordings_of(question)
+        asked = tuple(wordings) or wordings_of(question)
+        return self._at_one_place(kb, lambda place: self._search(place, question, asked, principal, filters))
+
+    def _at_one_place(self, kb: KnowledgeBase, ask: Callable[[Place], T]) -> T:
+        while True:
+            try:
+                found = ask(self._places.of(kb))
+            except VectorIndexError as exc:
+                kb = still_answers(self._places, kb, exc)
+                continue
+            now = self._places.moved(kb)
+            if now is None:
+                return found
+            kb = now
+
+    def _search(
+        self, place: Place, question: str, wordings: Sequence[Wording], principal: Principal, filters: Filters
+    ) -> Retrieved:
         # One moment for all legs and the catalog: a document must not end between two of them.
         now = datetime.now(UTC)
         language = detect_language(question)
         # A leg whose model does not know the language would vote at random.
-        knows = self._embedder.knows(language)
+        knows = place.embedder.knows(language)
         timings = {"embed": 0.0, "search": 0.0, "rank": 0.0}
         found: list[tuple[Wording, LegHits]] = []
         vectors: dict[str, Vectors] = {}
         for wording in wordings:
             clock = time.perf_counter()
-            dense = self._embedder.embed_query(wording.text) if knows else None
-            if dense is not None:
+            dense = place.embedder.embed_query(wording.text) if knows else None
+            # The judge compares with the settings' embedder, which its thresholds were fitted to.
+            if dense is not None and place.embedder.name == self._embedder.name:
                 vectors[wording.text] = dense
             embedded = time.perf_counter()
             sparse = self._sparse.encode_query(wording.text)
-            legs = self._index.search(
-                kb.id,
+            legs = place.index.search(
+                place.space,
                 dense=dense,
                 sparse=sparse,
                 principal=principal,
@@ -111,7 +144,7 @@ class HybridSearch:
         ranked = [rank(wording.text, legs) for wording, legs in found]
         fused = merge(ranked, [wording.weight for wording in wordings])
         timings["rank"] = 1e3 * (time.perf_counter() - clock)
-        return Retrieved(fused, found[0][1], language, timings, vectors, wordings)
+        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings))
 
     def titles_like(
         self, kb: KnowledgeBase, text: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
@@ -119,14 +152,17 @@ class HybridSearch:
         """Titles and headings of the live passages that share most words with a text; no embedding is made."""
         now = datetime.now(UTC)
         sparse = self._sparse.encode_query(text)
-        legs = self._index.search(
-            kb.id,
-            dense=None,
-            sparse=sparse,
-            principal=principal,
-            limit=LEG_LIMIT,
-            filters=filters,
-            at=now.timestamp(),
+        legs = self._at_one_place(
+            kb,
+            lambda place: place.index.search(
+                place.space,
+                dense=None,
+                sparse=sparse,
+                principal=principal,
+                limit=LEG_LIMIT,
+                filters=filters,
+                at=now.timestamp(),
+            ),
         )
         payloads = [hit.payload for hit in self._live(legs, filters, now).sparse]
         headings = (h for p in payloads for h in p["heading_path"] if len(content_tokens(h)) > 1)

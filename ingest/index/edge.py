@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,12 +18,27 @@ import numpy as np
 import qdrant_edge as edge
 
 from ingest.embed import Vectors
-from ingest.errors import DataFolderBusy, IndexUnavailable
+from ingest.errors import DataFolderBusy, IndexMismatch, IndexUnavailable
 from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.index.tuning import PLAIN, Tuning
 from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 _SCROLL_PAGE = 512
+_LONGEST_CALL_S = 60.0
+# Points that are optimized in some tens of milliseconds: there is hardly a graph to build.
+IN_PASSING = 2_000
+_OPTIMIZE = """
+import os, sys
+import qdrant_edge
+os.nice(10)
+shard = qdrant_edge.EdgeShard.load(sys.argv[1])
+shard.optimize()
+shard.flush()
+shard.close()
+"""
+# Edge's own: links a node, candidates while building, KiB below which everything is looked at.
+_HNSW = (16, 100, 10_000)
 
 
 class EdgeIndex:
@@ -28,22 +46,28 @@ class EdgeIndex:
 
     size:        dimension of the dense vectors.
     open_shards: shards kept open (least recently used are closed); each holds files and memory maps.
+    tuning:      a shard that was made with another is searched as it is until it is optimized the next time.
     """
 
     engine = "edge"
 
-    def __init__(self, folder: Path, size: int, open_shards: int = 64) -> None:
+    def __init__(self, folder: Path, size: int, open_shards: int = 64, tuning: Tuning = PLAIN) -> None:
         self._folder = folder
         self._size = size
+        self._tuning = tuning
         self._capacity = open_shards
         self._shards: OrderedDict[str, edge.EdgeShard] = OrderedDict()
         self._users: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._returned = threading.Condition(self._lock)
+        # Shards that another process has open for us.
+        self._away: set[str] = set()
 
     @contextmanager
     def _shard(self, knowledge_base: str, create: bool = False) -> Iterator[edge.EdgeShard | None]:
         """Lend a shard; one that is lent is never closed under its user. None when there is none yet."""
         with self._lock:
+            self._returned.wait_for(lambda: knowledge_base not in self._away)
             shard = self._shards.get(knowledge_base) or self._open(knowledge_base, create)
             if shard is not None:
                 self._shards[knowledge_base] = shard
@@ -58,13 +82,16 @@ class EdgeIndex:
                 yield shard
         finally:
             with self._lock:
-                self._users[knowledge_base] -= 1
+                if knowledge_base in self._users:
+                    self._users[knowledge_base] -= 1
+                self._returned.notify_all()
 
     def _open(self, knowledge_base: str, create: bool) -> edge.EdgeShard | None:
         path = self._folder / knowledge_base
         with _translated(knowledge_base):
             if (path / "edge_config.json").exists():
-                shard = edge.EdgeShard.load(str(path))
+                self._check_size(path / "edge_config.json", knowledge_base)
+                shard = edge.EdgeShard.load(str(path), self._config())
                 self._index_fields(shard)
                 return shard
             if not create:
@@ -86,10 +113,32 @@ class EdgeIndex:
             if name not in there:
                 shard.update(edge.UpdateOperation.create_field_index(name, kind))
 
+    def _check_size(self, config: Path, knowledge_base: str) -> None:
+        try:
+            made = int(json.loads(config.read_bytes())["vectors"][DENSE]["size"])
+        except (ValueError, KeyError, TypeError) as exc:
+            raise IndexUnavailable(
+                f"the index of knowledge base {knowledge_base} failed: {config.name} is damaged; delete its folder, then "
+                "run `frontdesk documents verify`"
+            ) from exc
+        if made != self._size:
+            raise IndexMismatch(
+                f"the index of knowledge base {knowledge_base} holds vectors of {made} dimensions, the embedder makes "
+                f"{self._size}: set FRONTDESK_EMBEDDING_MODEL back"
+            )
+
     def _config(self) -> edge.EdgeConfig:
+        memory = edge.Memory.Cold if self._tuning.on_disk else None
+        dense = edge.EdgeVectorParams(
+            size=self._size,
+            distance=edge.Distance.Cosine,
+            quantization_config=_quantized(self._tuning),
+            memory=memory,
+        )
         return edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=self._size, distance=edge.Distance.Cosine)},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+            vectors={DENSE: dense},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=memory)},
+            hnsw_config=edge.HnswIndexConfig(*_HNSW, memory=memory) if memory is not None else None,
         )
 
     def _close_idle(self) -> None:
@@ -135,9 +184,13 @@ class EdgeIndex:
     def drop(self, knowledge_base: str) -> None:
         """Remove the knowledge base's shard from the disk."""
         with self._lock:
+            # Questions that began before it was to go are answered first.
+            self._returned.wait_for(lambda: knowledge_base not in self._away)
+            self._returned.wait_for(lambda: not self._users.get(knowledge_base), _LONGEST_CALL_S)
             shard = self._shards.pop(knowledge_base, None)
             if shard is not None:
                 shard.close()
+            self._users.pop(knowledge_base, None)
             shutil.rmtree(self._folder / knowledge_base, ignore_errors=True)
 
     def search(
@@ -161,7 +214,11 @@ class EdgeIndex:
         with self._shard(knowledge_base) as shard:
             if shard is None or not queries:
                 return LegHits([], [])
-            requests = [edge.QueryRequest(limit=limit, query=q, filter=visible, with_payload=True) for q in queries]
+            params = _search_params(self._tuning)
+            requests = [
+                edge.QueryRequest(limit=limit, query=q, filter=visible, with_payload=True, params=params)
+                for q in queries
+            ]
             found = [[_hit(point) for point in leg] for leg in shard.query_batch(edge.QueryBatchRequest(requests))]
         return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
 
@@ -230,10 +287,52 @@ class EdgeIndex:
                 return
 
     def optimize(self, knowledge_base: str) -> None:
-        """Build the HNSW graph and merge segments."""
+        """Build the HNSW graph and merge segments; calls for this knowledge base wait, all others go on.
+
+        Edge holds Python's lock while it does so: of more than a few points, it is done in a process of its own.
+
+        Raises:
+            IndexUnavailable: that process failed; the shard is as it was.
+        """
         with self._shard(knowledge_base) as shard:
-            if shard is not None:
+            if shard is None:
+                return
+            if shard.count(edge.CountRequest(exact=False)) < IN_PASSING:
                 shard.optimize()
+                return
+        with self._lock:
+            self._returned.wait_for(lambda: not self._users.get(knowledge_base) and knowledge_base not in self._away)
+            open_shard = self._shards.pop(knowledge_base, None)
+            if open_shard is not None:
+                open_shard.flush()
+                open_shard.close()
+            self._away.add(knowledge_base)
+        try:
+            # Our own interpreter on our own folder.
+            done = subprocess.run(  # noqa: S603
+                [sys.executable, "-c", _OPTIMIZE, str(self._folder / knowledge_base)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            with self._lock:
+                self._away.discard(knowledge_base)
+                self._returned.notify_all()
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+            raise IndexUnavailable(f"the index of knowledge base {knowledge_base} could not be optimized: {said}")
+
+    def copy(self, knowledge_base: str, space: str) -> None:
+        """Copy a shard's files under another name; the caller sees to it that nothing is written meanwhile."""
+        target, part = self._folder / space, self._folder / f"{space}.part"
+        with self._shard(knowledge_base) as shard:
+            if shard is None or target.exists():
+                return
+            shard.flush()
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(self._folder / knowledge_base, part)
+            part.rename(target)
 
     def close(self) -> None:
         """Flush and close every shard."""
@@ -242,6 +341,23 @@ class EdgeIndex:
                 _, shard = self._shards.popitem()
                 shard.flush()
                 shard.close()
+
+
+def _quantized(tuning: Tuning) -> edge.QuantizationConfigType | None:
+    if tuning.quantization == "int8":
+        # A few outliers must not take the range from all other values.
+        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned)
+    if tuning.quantization == "binary":
+        return edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned)
+    return None
+
+
+def _search_params(tuning: Tuning) -> edge.SearchParams | None:
+    if tuning.quantization == "none":
+        return None
+    return edge.SearchParams(
+        quantization=edge.QuantizationSearchParams(rescore=tuning.rescore, oversampling=tuning.oversampling)
+    )
 
 
 def _edge_point(point: Point) -> edge.Point:

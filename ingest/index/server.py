@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
 from ingest.embed import Vectors
 from ingest.errors import IndexUnavailable
 from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.index.tuning import PLAIN, SINGLE, Cluster, Tuning
 from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
+log = logging.getLogger(__name__)
 _PAGE = 256
+# Links a node of a knowledge base's own graph; there is none over all of them, for no query goes across.
+_LINKS = 16
+# Characters of a number in JSON, about.
+_DIGITS = 22
+T = TypeVar("T")
 
 
 class ServerIndex:
@@ -31,71 +41,118 @@ class ServerIndex:
 
     engine = "server"
 
-    def __init__(self, client: QdrantClient, model: str, size: int) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        model: str,
+        size: int,
+        tuning: Tuning = PLAIN,
+        cluster: Cluster = SINGLE,
+        timeout_s: float = 10.0,
+    ) -> None:
         self._client = client
         self._size = size
+        self._tuning = tuning
+        self._cluster = cluster
+        self._timeout_s = timeout_s
         digest = hashlib.sha256(model.encode()).hexdigest()[:12]
         self._collection = f"frontdesk_{digest}_{size}"
         self._ready = False
 
     def _ensure(self) -> None:
-        from qdrant_client import models
-
         if self._ready:
             return
-        with _translated():
+        if not self._ask(lambda: self._client.collection_exists(self._collection)):
+            self._create()
+        # The tenant index must stand before the first upload: the server lays the data out by it.
+        for name, schema in _field_indexes().items():
+            self._index_field(name, schema)
+        self._ready = True
+
+    def _create(self) -> None:
+        from qdrant_client import models
+
+        memory = models.Memory.COLD if self._tuning.on_disk else None
+        vectors = models.VectorParams(
+            size=self._size,
+            distance=models.Distance.COSINE,
+            hnsw_config=models.HnswConfigDiff(m=0, payload_m=_LINKS, memory=memory),
+            quantization_config=_quantized(self._tuning),
+            memory=memory,
+        )
+        index = models.SparseIndexParams(memory=memory) if memory is not None else None
+        sparse = models.SparseVectorParams(modifier=models.Modifier.IDF, index=index)
+
+        def create() -> None:
+            # Another process, or an attempt whose answer was lost, may have been faster.
             if not self._client.collection_exists(self._collection):
                 self._client.create_collection(
                     self._collection,
-                    vectors_config={DENSE: models.VectorParams(size=self._size, distance=models.Distance.COSINE)},
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                    vectors_config={DENSE: vectors},
+                    sparse_vectors_config={SPARSE: sparse},
+                    shard_number=self._cluster.shards,
+                    replication_factor=self._cluster.replicas,
+                    write_consistency_factor=self._cluster.write_consistency,
+                    on_disk_payload=True,
                 )
-            # The tenant index must stand before the first upload: the server lays the data out by it.
-            self._index_field("kb", models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True))
-            for name in KEYWORD_FIELDS:
-                self._index_field(name, models.PayloadSchemaType.KEYWORD)
-            for name in INTEGER_FIELDS:
-                self._index_field(name, models.PayloadSchemaType.INTEGER)
-        self._ready = True
 
-    def _index_field(self, name: str, schema: models.KeywordIndexParams | models.PayloadSchemaType) -> None:
+        self._ask(create)
+
+    def _index_field(self, name: str, schema: models.PayloadSchemaType | Any) -> None:
         import warnings
 
         with warnings.catch_warnings():
             # The in-memory client says that payload indexes do nothing there; it is used by tests only.
             warnings.filterwarnings("ignore", message="Payload indexes have no effect")
-            self._client.create_payload_index(self._collection, name, field_schema=schema, wait=True)
+            self._ask(lambda: self._client.create_payload_index(self._collection, name, field_schema=schema, wait=True))
+
+    def _ask(self, request: Callable[[], T]) -> T:
+        """Send a request, again with growing pauses while it meets something that may pass; all may be sent twice.
+
+        Raises:
+            IndexUnavailable: it was refused, or nothing came of it in time.
+        """
+        cluster = self._cluster
+        retrying = Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(cluster.tries) | stop_after_delay(self._timeout_s),
+            wait=lambda state: _pause(state, cluster),
+            before_sleep=lambda state: log.warning("the Qdrant server is asked again: %s", _reason(_met(state))),
+            reraise=True,
+        )
+        with _translated():
+            return retrying(request)
 
     def upsert(self, knowledge_base: str, points: Sequence[Point]) -> None:
-        """Insert or replace points, in pages, each acknowledged by the server."""
+        """Insert or replace points, in requests of bounded size, each acknowledged by the server."""
         from qdrant_client import models
 
         self._ensure()
-        for start in range(0, len(points), _PAGE):
-            batch = [_struct(point, knowledge_base) for point in points[start : start + _PAGE]]
-            with _translated():
+        for part in _bounded(points, self._cluster.batch_bytes):
+            batch = [_struct(point, knowledge_base) for point in part]
+
+            def send(batch: list[models.PointStruct] = batch) -> None:
                 self._client.upsert(self._collection, batch, wait=True, ordering=models.WriteOrdering.STRONG)
+
+            self._ask(send)
 
     def count(self, knowledge_base: str, version: str | None = None, generation: int | None = None) -> int:
         """Exact number of points, hidden ones included."""
         self._ensure()
-        with _translated():
-            wanted = _writing(knowledge_base, version, generation)
-            return self._client.count(self._collection, count_filter=wanted, exact=True).count
+        wanted = _writing(knowledge_base, version, generation)
+        return self._ask(lambda: self._client.count(self._collection, count_filter=wanted, exact=True).count)
 
     def set_live(self, knowledge_base: str, version: str, generation: int) -> None:
         """Let queries see the points of one writing of a version."""
-        self._ensure()
-        with _translated():
-            wanted = _writing(knowledge_base, version, generation)
-            self._client.set_payload(self._collection, {"live": 1}, points=wanted, wait=True)
+        self._write_payload({"live": 1}, _writing(knowledge_base, version, generation))
 
     def set_payload(self, knowledge_base: str, document: str, values: Mapping[str, Any]) -> None:
         """Write fields onto all points of a document."""
+        self._write_payload(dict(values), _points_of(knowledge_base, document=document))
+
+    def _write_payload(self, values: dict[str, Any], wanted: models.Filter) -> None:
         self._ensure()
-        with _translated():
-            wanted = _points_of(knowledge_base, document=document)
-            self._client.set_payload(self._collection, dict(values), points=wanted, wait=True)
+        self._ask(lambda: self._client.set_payload(self._collection, values, points=wanted, wait=True))
 
     def delete(self, knowledge_base: str, version: str, generation: int) -> None:
         """Remove the points of one writing of a version."""
@@ -109,8 +166,8 @@ class ServerIndex:
         from qdrant_client import models
 
         self._ensure()
-        with _translated():
-            self._client.delete(self._collection, models.FilterSelector(filter=wanted), wait=True)
+        selector = models.FilterSelector(filter=wanted)
+        self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
 
     def search(
         self,
@@ -131,7 +188,14 @@ class ServerIndex:
         requests = []
         if dense is not None:
             requests.append(
-                models.QueryRequest(query=dense.tolist(), using=DENSE, filter=visible, limit=limit, with_payload=True)
+                models.QueryRequest(
+                    query=dense.tolist(),
+                    using=DENSE,
+                    filter=visible,
+                    limit=limit,
+                    with_payload=True,
+                    params=_search_params(self._tuning),
+                )
             )
         if sparse is not None and sparse.indices:
             corpus = models.Filter(must=[_equals("kb", knowledge_base)])
@@ -148,8 +212,7 @@ class ServerIndex:
             )
         if not requests:
             return LegHits([], [])
-        with _translated():
-            answers = self._client.query_batch_points(self._collection, requests)
+        answers = self._ask(lambda: self._client.query_batch_points(self._collection, requests))
         found = [[Hit(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
         return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
 
@@ -193,10 +256,11 @@ class ServerIndex:
     ) -> Iterator[models.Record]:
         """Page through points; pages of a few small fields are longer."""
         self._ensure()
-        offset = None
+        offset: Any = None
         while True:
-            with _translated():
-                page, offset = self._client.scroll(
+
+            def page_from(offset: Any = offset) -> tuple[list[models.Record], Any]:
+                return self._client.scroll(
                     self._collection,
                     scroll_filter=wanted,
                     limit=_PAGE if fields is None or vectors else _PAGE * 8,
@@ -204,6 +268,8 @@ class ServerIndex:
                     with_payload=True if fields is None else list(fields),
                     with_vectors=[DENSE] if vectors else False,
                 )
+
+            page, offset = self._ask(page_from)
             yield from page
             if offset is None:
                 return
@@ -216,7 +282,15 @@ class ServerIndex:
         self._client.close()
 
 
-def connect(url: str, api_key: str | None, timeout_s: float, model: str, size: int) -> ServerIndex:
+def connect(
+    url: str,
+    api_key: str | None,
+    timeout_s: float,
+    model: str,
+    size: int,
+    tuning: Tuning = PLAIN,
+    cluster: Cluster = SINGLE,
+) -> ServerIndex:
     """Connect to a Qdrant server.
 
     Raises:
@@ -225,9 +299,98 @@ def connect(url: str, api_key: str | None, timeout_s: float, model: str, size: i
     from qdrant_client import QdrantClient
 
     with _translated():
-        client = QdrantClient(url=url, api_key=api_key, timeout=int(timeout_s), check_compatibility=False)
+        client = QdrantClient(url=url, api_key=api_key, timeout=max(1, round(timeout_s)), check_compatibility=False)
         client.get_collections()
-    return ServerIndex(client, model, size)
+    return ServerIndex(client, model, size, tuning, cluster, timeout_s)
+
+
+def _field_indexes() -> dict[str, Any]:
+    """The indexes of payload fields, the tenant's first; only that one has graphs of its own."""
+    from qdrant_client import models
+
+    keyword, integer = models.KeywordIndexType.KEYWORD, models.IntegerIndexType.INTEGER
+    # Times are compared, all others are looked up.
+    times = ("valid_from", "valid_until")
+    return {
+        "kb": models.KeywordIndexParams(type=keyword, is_tenant=True),
+        **{
+            # Sources are asked for by how they begin.
+            name: models.KeywordIndexParams(type=keyword, prefix=name == "source" or None, enable_hnsw=False)
+            for name in KEYWORD_FIELDS
+        },
+        **{
+            name: models.IntegerIndexParams(
+                type=integer, lookup=name not in times, range=name in times, enable_hnsw=False
+            )
+            for name in INTEGER_FIELDS
+        },
+    }
+
+
+def _quantized(tuning: Tuning) -> models.QuantizationConfig | None:
+    from qdrant_client import models
+
+    pinned = models.Memory.PINNED
+    if tuning.quantization == "int8":
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, memory=pinned)
+        return models.ScalarQuantization(scalar=scalar)
+    if tuning.quantization == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(memory=pinned))
+    return None
+
+
+def _search_params(tuning: Tuning) -> models.SearchParams | None:
+    from qdrant_client import models
+
+    if tuning.quantization == "none":
+        return None
+    return models.SearchParams(
+        quantization=models.QuantizationSearchParams(rescore=tuning.rescore, oversampling=tuning.oversampling)
+    )
+
+
+def _bounded(points: Sequence[Point], most: int) -> Iterator[list[Point]]:
+    """Points in parts of about so many bytes, each of one point at least."""
+    part: list[Point] = []
+    held = 0
+    for point in points:
+        numbers = len(point.sparse.indices) * 2 + (len(point.dense) if point.dense is not None else 0)
+        size = len(json.dumps(point.payload, default=str)) + numbers * _DIGITS
+        if part and (held + size > most or len(part) == _PAGE):
+            yield part
+            part, held = [], 0
+        part.append(point)
+        held += size
+    if part:
+        yield part
+
+
+def _may_pass(exc: BaseException) -> bool:
+    """Whether a failure may mend itself: no connection, too many requests, a server in trouble."""
+    import httpx
+    from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+    if isinstance(exc, ResponseHandlingException):
+        return isinstance(exc.source, httpx.TransportError)
+    if isinstance(exc, UnexpectedResponse):
+        return exc.status_code == 429 or (exc.status_code or 0) >= 500
+    return isinstance(exc, ResourceExhaustedResponse)
+
+
+def _pause(state: RetryCallState, cluster: Cluster) -> float:
+    """Seconds to wait: what the server asks for, or twice as long as before."""
+    asked = getattr(_met(state), "retry_after_s", None)
+    doubled = cluster.pause_s * 2 ** (state.attempt_number - 1)
+    return float(min(cluster.longest_pause_s, max(doubled, float(asked or 0))))
+
+
+def _met(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _reason(exc: BaseException | None) -> str:
+    return str(exc).splitlines()[0] if str(exc) else type(exc).__name__
 
 
 def _struct(point: Point, knowledge_base: str) -> models.PointStruct:
@@ -290,8 +453,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (QdrantException, ApiException, ResponseHandlingException, httpx.HTTPError) as exc:
-        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
         raise IndexUnavailable(
-            f"the Qdrant server does not do its work ({reason}): check FRONTDESK_QDRANT_URL, FRONTDESK_QDRANT_API_KEY "
+            f"the Qdrant server does not do its work ({_reason(exc)}): check FRONTDESK_QDRANT_URL, FRONTDESK_QDRANT_API_KEY "
             "and that the server is up"
         ) from exc

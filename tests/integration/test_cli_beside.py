@@ -156,3 +156,34 @@ def test_a_wrong_key_is_said(frontdesk: Any) -> None:
     ended = frontdesk("ask", QUESTION, FRONTDESK_API_KEY="another-key-of-many-letters")
     assert ended.exit_code == 1
     assert "FRONTDESK_API_KEY" in ended.output
+
+
+def test_indexes_are_rebuilt_and_archived_beside_a_server(frontdesk: Any, tmp_path: Path) -> None:
+    (tmp_path / "door.txt").write_text("The door of the cellar is made of oak.")
+    assert out(frontdesk("ingest", str(tmp_path / "door.txt"), "--kb", "doors", "--json"))["ready"] == 1
+    shown = out(frontdesk("index", "show", "--kb", "doors", "--json"))
+    assert (shown["engine"], shown["points"], shown["dimensions"], shown["building"]) == ("edge", 1, 384, None)
+    assert out(frontdesk("index", "optimize", "--kb", "doors", "--json")) == {
+        "optimized": [{"kb": "doors", "points": 1}]
+    }
+    rebuilt = out(frontdesk("index", "rebuild", "--kb", "doors", "--json"))
+    assert (rebuilt["switched"], rebuilt["points"], rebuilt["lost"]) == (True, 1, [])
+    assert not out(frontdesk("index", "migrate", "--kb", "doors", "--json"))["switched"]
+    assert not out(frontdesk("index", "cancel", "--kb", "doors", "--json"))["cancelled"]
+    wrong = frontdesk("index", "migrate", "--model", "/no/such/model", "--kb", "doors")
+    assert (wrong.exit_code, "no folder" in wrong.output) == (1, True)
+
+    archive = tmp_path / "doors.zip"
+    taken = out(frontdesk("index", "snapshot", str(archive), "--kb", "doors", "--json"))
+    assert (taken["documents"], taken["points"], taken["files"], taken["missing"]) == (1, 1, 1, [])
+    assert frontdesk("index", "snapshot", str(archive), "--kb", "doors").exit_code == 2
+    again = frontdesk("index", "restore", str(archive))
+    assert (again.exit_code, "is here already" in again.output) == (1, True)
+    assert frontdesk("kb", "delete", "doors", "--yes").exit_code == 0
+    restored = out(frontdesk("index", "restore", str(archive), "--kb", "gates", "--json"))
+    assert (restored["kb"], restored["documents"], restored["points"]) == ("gates", 1, 1)
+    answer = out(frontdesk("ask", "What is the door of the cellar made of?", "--kb", "gates", "--json"))
+    assert answer["citations"][0]["document"] == "door.txt"
+    archive.write_bytes(b"no archive")
+    damaged = frontdesk("index", "restore", str(archive))
+    assert (damaged.exit_code, "no snapshot" in damaged.output) == (1, True)

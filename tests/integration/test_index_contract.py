@@ -198,6 +198,19 @@ def test_two_knowledge_bases_do_not_see_each_other(index: VectorIndex) -> None:
     assert texts(sparse(index, "door", "two")) == ["new door"]
 
 
+def test_sparse_statistics_belong_to_one_knowledge_base(index: VectorIndex) -> None:
+    index.upsert("one", [point("door of oak", "a"), point("door of pine", "a", 1), point("window of pine", "a", 2)])
+    before = [(hit.payload["text"], hit.score) for hit in sparse(index, "oak door", "one")]
+    assert before[0][0] == "door of oak"
+    # "Oak", rare in one knowledge base, is in every passage of another; "door" is in none.
+    index.upsert("two", [point(f"oak {i}", "b", i) for i in range(50)])
+    after = [(hit.payload["text"], hit.score) for hit in sparse(index, "oak door", "one")]
+    assert [text for text, _ in after] == [text for text, _ in before]
+    assert [score for _, score in after] == pytest.approx([score for _, score in before], abs=1e-6)
+    index.drop("two")
+    assert [hit.score for hit in sparse(index, "oak door", "one")] == pytest.approx([s for _, s in before], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ingest.errors import DataFolderBusy, IndexUnavailable
+from ingest.errors import DataFolderBusy, IndexMismatch, IndexUnavailable
 from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS
 from ingest.index.edge import EdgeIndex
+from ingest.index.tuning import Tuning
 from tests.integration.index_rig import SIZE, dense, edge, point, sparse, texts
 
 CHILD = """
@@ -147,4 +150,53 @@ def test_an_edge_shard_of_before_gets_the_new_field_indexes(tmp_path: Path, monk
     with index._shard("kb") as shard:
         assert shard is not None
         assert set(KEYWORD_FIELDS) | set(INTEGER_FIELDS) <= set(shard.info().payload_schema)
+    index.close()
+
+
+@pytest.mark.parametrize("quantization", ["int8", "binary"])
+def test_an_edge_shard_is_quantised_by_a_setting_and_back(tmp_path: Path, quantization: Any) -> None:
+    def opened(tuning: Tuning) -> EdgeIndex:
+        return EdgeIndex(tmp_path / "index", SIZE, tuning=tuning)
+
+    plain = opened(Tuning())
+    # Enough for a graph, so that the optimizer has something to do.
+    plain.upsert("kb", [point(f"door {i % 40} window {i % 7}", ordinal=i) for i in range(1200)])
+    expected = [round(hit.score, 4) for hit in dense(plain, "door 3 window 5", limit=5)]
+    plain.close()
+    for tuning in (Tuning(quantization, oversampling=4.0), Tuning()):
+        index = opened(tuning)
+        index.optimize("kb")
+        # Ranked by the vectors themselves: scores are cosines, not estimates.
+        assert [round(hit.score, 4) for hit in dense(index, "door 3 window 5", limit=5)] == expected
+        with index._shard("kb") as shard:
+            assert shard is not None
+            kept = json.loads((tmp_path / "index" / "kb" / "edge_config.json").read_text())["vectors"]["dense"]
+        assert bool(kept.get("quantization_config")) == (tuning.quantization != "none")
+        index.close()
+
+
+def test_a_shard_of_vectors_of_another_size_is_told_apart(tmp_path: Path) -> None:
+    index = edge(tmp_path)
+    index.upsert("kb", [point("door")])
+    index.close()
+    with pytest.raises(IndexMismatch, match=r"64 dimensions.*FRONTDESK_EMBEDDING_MODEL"):
+        EdgeIndex(tmp_path / "index", SIZE * 2).count("kb")
+
+
+def test_a_shard_is_optimized_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.index.edge.IN_PASSING", 10)
+    index = edge(tmp_path)
+    index.upsert("kb", [point(f"door {i}", ordinal=i) for i in range(20)])
+    index.copy("kb", "copy")
+    index.upsert("kb", [point("window", "w")])
+    with ThreadPoolExecutor(2) as pool:
+        optimizing = pool.submit(index.optimize, "kb")
+        assert texts(sparse(index, "door 7", "copy", limit=1)) == ["door 7"]
+        optimizing.result(60)
+    assert (index.count("kb"), index.count("copy")) == (21, 20)
+    assert texts(sparse(index, "window")) == ["window"]
+    monkeypatch.setattr("ingest.index.edge._OPTIMIZE", "raise SystemExit('no room')")
+    with pytest.raises(IndexUnavailable, match="could not be optimized: no room"):
+        index.optimize("kb")
+    assert index.count("kb") == 21
     index.close()

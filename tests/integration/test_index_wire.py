@@ -14,6 +14,7 @@ import pytest
 from ingest.errors import IndexUnavailable
 from ingest.index.base import INTEGER_FIELDS, KEYWORD_FIELDS
 from ingest.index.server import ServerIndex, connect
+from ingest.index.tuning import PLAIN, Cluster, Tuning
 from ingest.schema import Principal
 from tests.integration.index_rig import EMBEDDER, ENCODER, SIZE, dense, point
 
@@ -23,6 +24,8 @@ class Wire:
     """A local HTTP server that stands for Qdrant: keeps requests, answers each with what is needed to go on."""
 
     status: int = 200
+    # Statuses of the next replies, before ``status`` holds; 0 drops the connection.
+    next_statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     url: str = ""
 
@@ -55,9 +58,15 @@ def wire() -> Iterator[Wire]:
             body = json.loads(self.rfile.read(length)) if length else None
             path = self.path.split("?")[0]
             wire.requests.append((self.command, path, body))
+            status = wire.next_statuses.pop(0) if wire.next_statuses else wire.status
+            if status == 0:
+                self.close_connection = True
+                return
             answer = {"result": wire.answer(self.command, path, body), "status": "ok", "time": 0.0}
-            payload = json.dumps(answer if wire.status == 200 else {"status": {"error": "no"}}).encode()
-            self.send_response(wire.status)
+            payload = json.dumps(answer if status == 200 else {"status": {"error": "no"}}).encode()
+            self.send_response(status)
+            if status == 429:
+                self.send_header("Retry-After", "1")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
@@ -78,8 +87,11 @@ def wire() -> Iterator[Wire]:
     thread.join()
 
 
-def open_wire(wire: Wire) -> ServerIndex:
-    return connect(wire.url, None, 5, "hash", SIZE)
+AT_ONCE = Cluster(pause_s=0.001, longest_pause_s=0.002)
+
+
+def open_wire(wire: Wire, tuning: Tuning = PLAIN, cluster: Cluster = AT_ONCE) -> ServerIndex:
+    return connect(wire.url, None, 5, "hash", SIZE, tuning, cluster)
 
 
 def test_the_tenant_index_stands_before_the_first_upload(wire: Wire) -> None:
@@ -97,15 +109,99 @@ def test_the_tenant_index_stands_before_the_first_upload(wire: Wire) -> None:
         "field_name": "kb",
         "field_schema": {"type": "keyword", "is_tenant": True},
     }
-    assert fields["live"] == fields["generation"] == "integer"
-    assert fields["tenant"] == fields["acl"] == fields["version"] == "keyword"
-    (collection,) = [body for method, path, body in wire.requests if method == "PUT" and path.count("/") == 2]
-    assert collection["vectors"]["dense"] == {"size": SIZE, "distance": "Cosine"}
+    looked_up = {"type": "integer", "lookup": True, "range": False, "enable_hnsw": False}
+    assert fields["live"] == fields["generation"] == looked_up
+    assert fields["valid_from"] == {**looked_up, "lookup": False, "range": True}
+    assert fields["tenant"] == fields["acl"] == fields["version"] == {"type": "keyword", "enable_hnsw": False}
+    assert fields["source"]["prefix"] is True
+    (collection,) = created_with(wire)
+    # A graph for each knowledge base, none over all of them.
+    assert collection["vectors"]["dense"] == {
+        "size": SIZE, "distance": "Cosine", "hnsw_config": {"m": 0, "payload_m": 16},
+    }  # fmt: skip
+    assert not {"shard_number", "replication_factor", "write_consistency_factor"} & set(collection)
     assert collection["sparse_vectors"]["sparse"]["modifier"] == "idf"
 
     first = wire.bodies("PUT", "/points")[0]["points"]
     assert [sorted(p["vector"]) for p in first] == [["dense", "sparse"], ["sparse"]]
     assert {p["payload"]["kb"] for p in first} == {"kb1"}
+
+
+def created_with(wire: Wire) -> list[Any]:
+    return [body for method, path, body in wire.requests if method == "PUT" and path.count("/") == 2]
+
+
+def test_a_collection_is_laid_out_as_the_settings_say(wire: Wire) -> None:
+    cluster = Cluster(shards=6, replicas=3, write_consistency=2)
+    index = open_wire(wire, Tuning("int8", on_disk=True), cluster)
+    index.count("kb1")
+    index.close()
+    (collection,) = created_with(wire)
+    laid_out = (collection["shard_number"], collection["replication_factor"], collection["write_consistency_factor"])
+    assert laid_out == (6, 3, 2)
+    dense = collection["vectors"]["dense"]
+    assert dense["quantization_config"] == {"scalar": {"type": "int8", "quantile": 0.99, "memory": "pinned"}}
+    assert (dense["memory"], dense["hnsw_config"]["memory"]) == ("cold", "cold")
+    assert collection["sparse_vectors"]["sparse"]["index"] == {"memory": "cold"}
+
+
+@pytest.mark.parametrize(
+    ("tuning", "kept", "asked"),
+    [
+        (Tuning("binary", oversampling=3.0), {"binary": {"memory": "pinned"}}, {"rescore": True, "oversampling": 3.0}),
+        (Tuning("int8", rescore=False), {"scalar": {"type": "int8", "quantile": 0.99, "memory": "pinned"}},
+         {"rescore": False, "oversampling": 2.0}),
+        (PLAIN, None, None),
+    ],
+)  # fmt: skip
+def test_quantised_candidates_are_ranked_by_the_vectors_themselves(
+    wire: Wire, tuning: Tuning, kept: Any, asked: Any
+) -> None:
+    index = open_wire(wire, tuning)
+    dense(index, "door")
+    index.close()
+    (collection,) = created_with(wire)
+    assert collection["vectors"]["dense"].get("quantization_config") == kept
+    ((query,),) = [body["searches"] for body in wire.bodies("POST", "/query/batch")]
+    quantization = query.get("params", {}).get("quantization")
+    assert quantization == asked
+
+
+def test_uploads_are_cut_into_requests_of_bounded_size(wire: Wire) -> None:
+    index = open_wire(wire, cluster=Cluster(batch_bytes=60_000))
+    large = [point("door " * 2000, ordinal=i) for i in range(12)]
+    index.upsert("kb1", [*large, *[point("gate", ordinal=100 + i) for i in range(600)], point("x" * 90_000, "w")])
+    index.close()
+    sent = [body["points"] for body in wire.bodies("PUT", "/points")]
+    assert sum(map(len, sent)) == 613
+    assert max(map(len, sent)) <= 256
+    assert all(len(json.dumps(points)) <= 60_000 for points in sent[:-1])
+    assert len(sent[-1]) == 1  # larger than a request may be: sent alone, for the server to judge
+
+
+@pytest.mark.parametrize("passing", [[0], [429], [500, 503], [502, 0, 429]])
+@pytest.mark.parametrize("call", ["upsert", "count", "search", "delete", "points"])
+def test_what_may_pass_is_tried_again(wire: Wire, passing: list[int], call: str) -> None:
+    index = open_wire(wire)
+    index.count("kb")
+    before = len(wire.requests)
+    wire.next_statuses = list(passing)
+    CALLS[call](index)
+    assert wire.next_statuses == []
+    assert len(wire.requests) == before + len(passing) + 1
+    assert len({(method, path, json.dumps(body)) for method, path, body in wire.requests[before:]}) == 1
+    index.close()
+
+
+@pytest.mark.parametrize(("status", "times"), [(400, 1), (401, 1), (404, 1), (503, 4)])
+def test_what_cannot_pass_is_asked_once(wire: Wire, status: int, times: int) -> None:
+    index = open_wire(wire)
+    index.count("kb")
+    before, wire.status = len(wire.requests), status
+    with pytest.raises(IndexUnavailable):
+        index.count("kb")
+    assert len(wire.requests) == before + times
+    index.close()
 
 
 def matches(conditions: list[dict[str, Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from app.rag.counts import CacheCounts
 from app.service import Service
 from app.settings import AppSettings
 from app.workspace import Settings
+from ingest.bindings import FixedPlaces
 from ingest.catalog import Catalog
 from ingest.errors import IndexUnavailable
 from ingest.files import FileStore
@@ -42,6 +43,7 @@ class FakeWorkspace:
         self.catalog = Catalog(engine)
         given = desk()
         self.embedder, self.index = given.embedder, given.index
+        self.places = FixedPlaces(self.index, self.embedder)
         self.engines: list[Any] = []
         self.cache_counts = CacheCounts()
         self.files = FileStore(folder / "files")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -10,12 +11,13 @@ from app.commands.evaluate_tables import print_comparison, print_report
 from finetune.compare import compare
 from finetune.evaluate import DatasetQuestion, FoundPassage, evaluate_retrieval
 from finetune.runs import RankedQuestion
+from serving.prompts import Message
 
 
 class Shelf:
     """Finds b, then a, whatever is asked."""
 
-    def find(self, _question: str) -> list[FoundPassage]:
+    def find(self, _question: str, _history: Sequence[Message] = ()) -> list[FoundPassage]:
         return [FoundPassage("b [1]", 0.75, "It opens [at] nine."), FoundPassage("a", 0.5, "text")]
 
 
