@@ -41,10 +41,11 @@ def folded(text: str) -> str:
 
 
 def strings_found(manifest: Path, home: Path) -> None:
-    """Compare the indexed chunks with the manifest."""
+    """Compare the indexed chunks with the manifest, by format and language."""
     from app.workspace import Settings, open_workspace
 
     found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    everything = [0, 0]
     settings = Settings.load()
     private = settings.ingest.model_copy(update={"home": home, "database_url": None, "vector_engine": "edge"})
     with open_workspace(Settings(private, settings.serving, settings.app)) as workspace:
@@ -53,21 +54,22 @@ def strings_found(manifest: Path, home: Path) -> None:
         for row in map(json.loads, manifest.read_text(encoding="utf-8").splitlines()):
             name = Path(row["file"]).name
             version = next((v for v in live.get(name, []) if v.live), None)
-            if version is None:
-                continue
-            hits = workspace.index.points(kb.id, version.id, version.generation)
+            # A file that did not become ready holds nothing.
+            hits = workspace.index.points(kb.id, version.id, version.generation) if version else ()
             chunks = sorted((hit.payload for hit in hits), key=lambda payload: int(payload["ordinal"]))
             text = folded("".join("".join(c["heading_path"]) + c["text"] for c in chunks))
             for wanted in row["must_contain"]:
                 hit = folded(wanted) in text
-                found[row["format"]][0] += hit
-                found[row["format"]][1] += 1
+                for group in (row["format"], f"{row['format']} {row['language']}", row["language"]):
+                    found[group][0] += hit
+                    found[group][1] += 1
+                everything[0] += hit
+                everything[1] += 1
                 if not hit:
                     print(f"  not found in {name}: {wanted!r}")
-    for format_, (hits_, total) in sorted(found.items()):
-        print(f"  {format_:6} {hits_:4} of {total:4} strings")
-    total_hits, total = (sum(column) for column in zip(*found.values(), strict=True))
-    print(f"  all    {total_hits:4} of {total:4} strings ({100 * total_hits / total:.1f} %)")
+    for group, (hits_, total) in sorted(found.items()):
+        print(f"  {group:8} {hits_:4} of {total:4} strings")
+    print(f"  all      {everything[0]:4} of {everything[1]:4} strings ({100 * everything[0] / everything[1]:.1f} %)")
 
 
 def main() -> int:

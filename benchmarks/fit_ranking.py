@@ -17,9 +17,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from datasets import SETS, convert
 from numpy.typing import NDArray
-from retrieval import sample
 from scipy.optimize import minimize
 
 from app.evaluation import indexed
@@ -27,6 +25,12 @@ from app.rag.fusion import fuse
 from app.rag.ranking import CLOSE, WEIGHTS, Signs, signs_of
 from finetune.evaluate import read_questions
 from finetune.metrics import mean, recall_at, reciprocal_rank_at
+
+# In place of this folder, whose datasets.py sentence-transformers would take for the library of that name.
+sys.path[0] = str(Path(__file__).parents[1])
+
+from benchmarks.datasets import SETS, convert  # noqa: E402 - after the path is set
+from benchmarks.retrieval import sample  # noqa: E402
 
 Numbers = NDArray[np.float64]
 FITTED_ON = ("squad2", "cmrc2018")
