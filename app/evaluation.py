@@ -71,7 +71,7 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
         # Whatever database and index the settings name hold customers' data: an evaluation never touches them.
         private = {"home": folder / "home", "database_url": None, "vector_engine": "edge"}
         settings = Settings(settings.ingest.model_copy(update=private), settings.serving, settings.app)
-        uploads, ids = _write(documents, folder / "documents")
+        uploads, ids = write_documents(documents, folder / "documents")
         with open_workspace(settings) as workspace:
             _ = workspace.embedder.embed_query("warm up")
             kb = workspace.catalog.create_knowledge_base("evaluation")
@@ -99,7 +99,7 @@ def run_retrieval(
         return evaluate_retrieval(questions, finder, corpus.seconds, ask_progress)
 
 
-def _write(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:
+def write_documents(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:
     """Dataset documents as files; a text with Markdown headings is read as Markdown."""
     folder.mkdir(parents=True)
     uploads, ids = [], {}

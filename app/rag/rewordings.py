@@ -1,0 +1,139 @@
+"""Further wordings of a question, from what its knowledge base knows: synonyms of its glossary, slips corrected."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cachetools import LRUCache
+
+from app.rag.question import Wording
+from app.rag.spelling import Corrected, corrected
+from app.rag.synonyms import Named, Thesaurus
+from app.rag.vocabulary import Vocabularies
+from ingest.bindings import Place
+from ingest.english import is_english
+from ingest.glossary import Glossary
+from ingest.records import KnowledgeBase
+from ingest.schema import Principal
+from ingest.sparse import SparseEncoder
+from serving.passages import content_tokens
+
+# Say of a further wording beside the one that it is made of; docs/experiments.md tells what else was tried.
+SYNONYM_WEIGHT, CORRECTED_WEIGHT = 0.5, 1.0
+# Further wordings of one question: each is a search of its own.
+MOST_FURTHER = 4
+_BASES = 256
+
+Reworded = tuple[Sequence[Wording], tuple[Named, ...]]
+
+
+class Reworder(Protocol):
+    """Gives further wordings of questions."""
+
+    def reworded(
+        self, kb: KnowledgeBase, place: Place, wordings: Sequence[Wording], language: str, principal: Principal
+    ) -> Reworded:
+        """The wordings, then further ones; and the terms of the glossary that they hold.
+
+        place:    where the knowledge base's passages are.
+        language: the question's, ISO 639-1.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The glossary of a knowledge base as of a corpus version."""
+
+    corpus_version: int
+    thesaurus: Thesaurus
+
+
+class Rewordings:
+    """Both kinds of further wordings; blocking, for many threads.
+
+    vocabularies: None to leave slips as they are.
+    """
+
+    def __init__(
+        self,
+        glossary: Glossary,
+        sparse: SparseEncoder,
+        vocabularies: Vocabularies | None,
+        synonym_weight: float = SYNONYM_WEIGHT,
+        corrected_weight: float = CORRECTED_WEIGHT,
+    ) -> None:
+        self._synonym_weight, self._corrected_weight = synonym_weight, corrected_weight
+        self._glossary = glossary
+        self._sparse = sparse
+        self._vocabularies = vocabularies
+        self._shelves: LRUCache[str, _Shelf] = LRUCache(_BASES)
+        self._lock = threading.Lock()
+
+    def reworded(
+        self, kb: KnowledgeBase, place: Place, wordings: Sequence[Wording], language: str, principal: Principal
+    ) -> Reworded:
+        """The wordings, then further ones; and the terms of the glossary that they hold."""
+        thesaurus = self._thesaurus(kb)
+        further: list[Wording] = []
+        named: dict[str, Named] = {}
+        for wording in wordings:
+            right = self._corrected(kb, place, wording.text, thesaurus, language, principal)
+            text, judged = wording.text, wording.judged
+            if right is not None:
+                # A name that nobody knows may be another name: it helps to find, and answers nothing.
+                text, judged = right.text, judged and not right.names
+                further.append(_further(wording, text, self._corrected_weight, judged))
+            for other in thesaurus.rewordings(text):
+                further.append(_further(wording, other, self._synonym_weight, judged))
+            named |= {each.term: each for each in thesaurus.named(text)} if judged else {}
+        return (*wordings, *further[:MOST_FURTHER]), tuple(named.values())
+
+    def close(self) -> None:
+        """End what is done beside questions; the index may be closed then."""
+        if self._vocabularies is not None:
+            self._vocabularies.close()
+
+    def _thesaurus(self, kb: KnowledgeBase) -> Thesaurus:
+        with self._lock:
+            shelf = self._shelves.get(kb.id)
+        # One that is newer than the question's knowledge is as good.
+        if shelf is not None and shelf.corpus_version >= kb.corpus_version:
+            return shelf.thesaurus
+        made = _Shelf(kb.corpus_version, Thesaurus(entry.draft for entry in self._glossary.all(kb.id)))
+        with self._lock:
+            known = self._shelves.get(kb.id)
+            if known is None or known.corpus_version <= kb.corpus_version:
+                self._shelves[kb.id] = made
+        return made.thesaurus
+
+    def _corrected(
+        self, kb: KnowledgeBase, place: Place, text: str, thesaurus: Thesaurus, language: str, principal: Principal
+    ) -> Corrected | None:
+        if self._vocabularies is None or language != "en":
+            return None
+        vocabulary = self._vocabularies.of(kb, place)
+        if not vocabulary:
+            return None
+
+        def known(word: str) -> bool:
+            if thesaurus.knows(word) or is_english(word):
+                return True
+            # Words of a sample say nothing of those that are not in it.
+            return not vocabulary.whole and self._held(place, word, principal)
+
+        found = corrected(text, vocabulary, known)
+        if found is None or content_tokens(found.text) == content_tokens(text):
+            return None
+        return found
+
+    def _held(self, place: Place, word: str, principal: Principal) -> bool:
+        sparse = self._sparse.encode_query(word)
+        return bool(place.index.search(place.space, dense=None, sparse=sparse, principal=principal, limit=1).sparse)
+
+
+def _further(wording: Wording, text: str, weight: float, judged: bool) -> Wording:
+    return replace(wording, text=text, weight=weight * wording.weight, judged=judged, instead_of=wording.text)

@@ -1,0 +1,65 @@
+"""A question in the other words of its knowledge base's glossary. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ingest.glossary import GlossaryDraft
+from ingest.terms import Place, Stems, find_terms, spellings_of
+
+# Rewordings of one text at most: each is a search of its own.
+MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A term of the glossary that a question holds: as it was asked, and what it also means."""
+
+    term: str
+    others: tuple[str, ...]
+
+
+class Thesaurus:
+    """The glossary of a knowledge base, ready to look questions through."""
+
+    def __init__(self, drafts: Iterable[GlossaryDraft] = ()) -> None:
+        self._others: dict[Stems, tuple[str, ...]] = {}
+        self._words: set[str] = set()
+        for draft in drafts:
+            self._words.update(word for term in draft.terms for word in re.findall(r"[^\W\d_]+", term.casefold()))
+            for term in draft.leading:
+                others = tuple(other for other in draft.terms if other != term)
+                for stems in spellings_of(term):
+                    self._others.setdefault(stems, others)
+
+    def __bool__(self) -> bool:
+        return bool(self._others)
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is part of a term, lower case."""
+        return word in self._words
+
+    def named(self, text: str) -> list[Named]:
+        """Terms of the glossary in a text, each once."""
+        found = (Named(text[place.start : place.end], place.value) for place in self._places(text))
+        return list({each.term: each for each in found}.values())
+
+    def rewordings(self, text: str) -> list[str]:
+        """The text with its terms replaced: all by their first synonym, then by their second, and so on."""
+        places = self._places(text)
+        most = min(MOST, max((len(place.value) for place in places), default=0))
+        found = (_replaced(text, places, nth) for nth in range(most))
+        return [each for each in dict.fromkeys(found) if each != text]
+
+    def _places(self, text: str) -> list[Place[tuple[str, ...]]]:
+        return find_terms(text, self._others) if self._others else []
+
+
+def _replaced(text: str, places: list[Place[tuple[str, ...]]], nth: int) -> str:
+    parts, at = [], 0
+    for place in places:
+        parts += [text[at : place.start], place.value[min(nth, len(place.value) - 1)]]
+        at = place.end
+    return "".join([*parts, text[at:]])
