@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from app.evaluation import write_documents
 from app.rag.answerable import AnswerabilityJudge
-from app.rag.question import Wording
+from app.rag.question import Wording, wordings_of
 from app.rag.retrieve import HybridSearch
 from app.rag.rewordings import Reworded, Reworder, Rewordings
 from app.rag.spelling import words_of
@@ -39,8 +39,9 @@ from finetune.evaluate import read_documents
 from ingest.bindings import Place
 from ingest.errors import FrontdeskError
 from ingest.glossary import Glossary, GlossaryDraft
+from ingest.language import detect_language
 from ingest.records import KnowledgeBase, State
-from ingest.schema import Principal
+from ingest.schema import PUBLIC, Principal
 from serving.passages import content_tokens
 
 SEED = 7
@@ -157,26 +158,40 @@ def sample(dataset: Path, count: int) -> list[Question]:
     ]
 
 
-def recall(found: Corpus, search: HybridSearch, questions: Sequence[tuple[str, str]]) -> tuple[float, float]:
-    """R@1 and R@5 of (question, document)."""
-    kb = found.kb
-    ranks = [0, 0]
-    for text, doc_id in questions:
-        hits = search.search(kb, text).fused
-        documents = list(dict.fromkeys(found.ids[fused.hit.payload["document"]] for fused in hits))
-        ranks[0] += doc_id in documents[:1]
-        ranks[1] += doc_id in documents[:5]
-    return ranks[0] / len(questions), ranks[1] / len(questions)
+class Asker:
+    """Asks questions and remembers what was found: wordings that a way to reword leaves as they are need no second search."""
 
+    def __init__(self, found: Corpus) -> None:
+        self._found = found
+        self._judge = AnswerabilityJudge(found.work.embedder)
+        self._remembered: dict[tuple[Wording, ...], tuple[list[str], bool]] = {}
 
-def answered(found: Corpus, search: HybridSearch, questions: Sequence[str]) -> float:
-    """Share of questions that the verdict calls answerable."""
-    kb, judge = found.kb, AnswerabilityJudge(found.work.embedder)
-    said = 0
-    for text in questions:
-        hits = search.search(kb, text)
-        said += judge.judge(text, hits, hits.passages(5)).answerable
-    return said / len(questions)
+    def wordings(self, reworder: Reworder | None, text: str) -> tuple[Wording, ...]:
+        """What a question is searched for by."""
+        kb, asked = self._found.kb, wordings_of(text)
+        if reworder is None:
+            return asked
+        place = self._found.work.places.of(kb)
+        return tuple(reworder.reworded(kb, place, asked, detect_language(text), PUBLIC)[0])
+
+    def ask(self, reworder: Reworder | None, text: str, *, judged: bool = True) -> tuple[list[str], bool]:
+        """Documents found, best first, and whether the verdict calls the question answerable."""
+        key = self.wordings(reworder, text)
+        if key not in self._remembered:
+            hits = self._found.search(reworder).search(self._found.kb, text)
+            documents = list(dict.fromkeys(self._found.ids[fused.hit.payload["document"]] for fused in hits.fused))
+            verdict = judged and self._judge.judge(text, hits, hits.passages(5)).answerable
+            self._remembered[key] = documents[:5], verdict
+        return self._remembered[key]
+
+    def recall(
+        self, reworder: Reworder | None, questions: Sequence[tuple[str, str]], *, judged: bool = False
+    ) -> tuple[float, float, float]:
+        """R@1, R@5 and the share called answerable of (question, document)."""
+        asked = [(self.ask(reworder, text, judged=judged), doc_id) for text, doc_id in questions]
+        ranked = [(doc_id in documents[:1], doc_id in documents, yes) for (documents, yes), doc_id in asked]
+        one, five, yes = (sum(column) / len(ranked) for column in zip(*ranked, strict=True))
+        return one, five, yes
 
 
 # Slips
@@ -201,25 +216,24 @@ def slips(found: Corpus, questions: Sequence[Question], weights: Sequence[float]
         (f", corrected (weight {w:g})", Rewordings(rows, found.work.sparse, vocabularies, corrected_weight=w))
         for w in weights
     ]
+    asker = Asker(found)
     for kind, pick in (("clean", lambda case: case[0].text), ("slips", lambda case: case[1])):
         for name, reworder in ways:
-            search = found.search(reworder)
-            one, five = recall(found, search, [(pick(case), case[0].doc_id) for case in possible])
-            yes = answered(found, search, [pick(case) for case in possible])
-            no = answered(found, search, [pick(case) for case in cases if case[0].impossible])
+            one, five, yes = asker.recall(reworder, [(pick(c), c[0].doc_id) for c in possible], judged=True)
+            impossible = [(pick(c), "") for c in cases if c[0].impossible]
+            no = asker.recall(reworder, impossible, judged=True)[-1]
             print(f"{kind + name:32} {one:6.3f} {five:6.3f} {yes:6.3f} {no:8.3f}", flush=True)
-    kinds = corrections(found, ways[-1][1], possible)
+    kinds = corrections(asker, ways[-1][1], cases)
     print("slips:", ", ".join(f"{name} {count}" for name, count in kinds.items()), flush=True)
     vocabularies.close()
 
 
-def corrections(found: Corpus, reworder: Reworder | None, cases: Sequence[tuple[Question, str]]) -> dict[str, int]:
+def corrections(asker: Asker, reworder: Reworder | None, cases: Sequence[tuple[Question, str]]) -> dict[str, int]:
     """What became of the slips, and of the questions without any."""
-    search, kb = found.search(reworder), found.kb
     counts = dict.fromkeys(("set right", "made another word", "left", "(clean questions changed)"), 0)
     for question, bad in cases:
-        further = [w.text for w in search.search(kb, bad).wordings if w.instead_of == bad]
-        clean = [w for w in search.search(kb, question.text).wordings if w.instead_of]
+        further = [w.text for w in asker.wordings(reworder, bad) if w.instead_of == bad]
+        clean = [w for w in asker.wordings(reworder, question.text) if w.instead_of]
         right = any(text.lower() == question.text.lower() for text in further)
         counts["set right" if right else "made another word" if further else "left"] += 1
         counts["(clean questions changed)"] += bool(clean)
@@ -295,12 +309,13 @@ def names(
     )
     ways: list[tuple[str, Reworder | None]] = [("no glossary", None)]
     for weight in weights:
-        ways.append((f"further wording {weight:g}", Rewordings(rows, work.sparse, None, synonym_weight=weight)))
+        own_way = Rewordings(rows, work.sparse, None, synonym_weight=weight, instead_weight=weight)
+        ways.append((f"further wording {weight:g}", own_way))
         ways.append((f"terms added {weight:g}", Appended(Thesaurus(drafts), weight)))
+    asker = Asker(found)
     for name, reworder in ways:
-        search = found.search(reworder)
-        own = recall(found, search, [(text, doc) for text, _, doc in cases])
-        other = recall(found, search, [(text, doc) for _, text, doc in cases])
+        own = asker.recall(reworder, [(text, doc) for text, _, doc in cases])
+        other = asker.recall(reworder, [(text, doc) for _, text, doc in cases])
         print(f"{name:24} {own[0]:6.3f} {own[1]:6.3f} {other[0]:8.3f} {other[1]:6.3f}", flush=True)
 
 

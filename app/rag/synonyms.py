@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ingest.glossary import GlossaryDraft
@@ -19,6 +19,14 @@ class Named:
 
     term: str
     others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewording:
+    """A text in other words; ``known``: whether passages hold the words that it was asked in, too."""
+
+    text: str
+    known: bool
 
 
 class Thesaurus:
@@ -46,18 +54,25 @@ class Thesaurus:
         found = (Named(text[place.start : place.end], place.value) for place in self._places(text))
         return list({each.term: each for each in found}.values())
 
-    def rewordings(self, text: str) -> list[str]:
-        """The text with its terms replaced: all by their first synonym, then by their second, and so on."""
-        places = self._places(text)
-        most = min(MOST, max((len(place.value) for place in places), default=0))
-        found = (_replaced(text, places, nth) for nth in range(most))
-        return [each for each in dict.fromkeys(found) if each != text]
+    def rewordings(self, text: str, held: Callable[[str], bool]) -> list[Rewording]:
+        """The text with its terms replaced: all by their first synonym, then by their second, and so on.
+
+        held: whether a passage holds a term; synonyms that none holds are left out.
+        """
+        found = [(place, [other for other in place.value if held(other)]) for place in self._places(text)]
+        places = [Place(place.start, place.end, others[:MOST]) for place, others in found if others]
+        if not places:
+            return []
+        known = all(held(text[place.start : place.end]) for place in places)
+        most = max(len(place.value) for place in places)
+        texts = dict.fromkeys(_replaced(text, places, nth) for nth in range(most))
+        return [Rewording(each, known) for each in texts if each != text]
 
     def _places(self, text: str) -> list[Place[tuple[str, ...]]]:
         return find_terms(text, self._others) if self._others else []
 
 
-def _replaced(text: str, places: list[Place[tuple[str, ...]]], nth: int) -> str:
+def _replaced(text: str, places: Sequence[Place[list[str]]], nth: int) -> str:
     parts, at = [], 0
     for place in places:
         parts += [text[at : place.start], place.value[min(nth, len(place.value) - 1)]]
