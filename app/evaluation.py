@@ -81,7 +81,10 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
                     raise FrontdeskError(f"document {ids[result.document]!r} could not be ingested: {result.reason}")
             workspace.index.optimize(kb.id)
             seconds = time.perf_counter() - started
-            yield Indexed(workspace.search, workspace.catalog.knowledge_base("evaluation"), ids, seconds)
+            kb = workspace.catalog.knowledge_base("evaluation")
+            # Each question is to be asked on the same footing, the first one, too.
+            workspace.rewordings.prepare(kb, workspace.places.of(kb))
+            yield Indexed(workspace.search, kb, ids, seconds)
 
 
 def run_retrieval(

@@ -1,10 +1,10 @@
 """What a glossary and the correction of slips do for questions whose words the documents do not use.
 
-    python benchmarks/question_words.py DATA [--keep FOLDER] [--questions 300] [--weights 0.5 1.0] [--only slips|names]
+    python benchmarks/question_words.py DATA [--keep FOLDER] [--questions 300] [--weights 0.5 1.0] [--only slips|names] [--verdict]
 
 slips: a sample of squad2's questions gets one slip in a content word (neighbours swapped, a letter dropped, doubled, or hit
-       beside its key), seeded. Asked clean and with slips, each without and with correction; and the verdict on both kinds of
-       questions, for a correction must not make an answer out of nothing.
+       beside its key), seeded. Asked clean and with slips, each without and with correction; with --verdict (slow) also what is
+       called answerable, of the impossible questions, too: a correction must not make an answer out of nothing.
 names: in squad2 and cmrc2018 a word that the question shares with its document is called by an invented name, and a glossary
        says so. Asked by the documents' words and by the invented ones, without the glossary, with it as a further wording
        (shipped), and with its terms added to the question instead.
@@ -30,7 +30,7 @@ from app.evaluation import write_documents
 from app.rag.answerable import AnswerabilityJudge
 from app.rag.question import Wording, wordings_of
 from app.rag.retrieve import HybridSearch
-from app.rag.rewordings import Reworded, Reworder, Rewordings
+from app.rag.rewordings import CORRECTED_WEIGHT, SYNONYM_WEIGHT, Reworded, Reworder, Rewordings
 from app.rag.spelling import words_of
 from app.rag.synonyms import Thesaurus
 from app.rag.vocabulary import Vocabularies
@@ -106,6 +106,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--weights", type=float, nargs="+", default=[])
+    parser.add_argument("--verdict", action="store_true")
     parser.add_argument("--only", choices=("slips", "names"))
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -117,13 +118,15 @@ def main() -> int:
         with corpus(arguments.data / "squad2", folder) as squad:
             asked = sample(arguments.data / "squad2", arguments.questions)
             if arguments.only != "names":
-                slips(squad, asked, weights or [1.0])
+                slips(squad, asked, weights or [CORRECTED_WEIGHT], verdict=arguments.verdict)
             if arguments.only != "slips":
-                names("squad2", squad, [q for q in asked if not q.impossible], weights or [0.5], invented_word)
+                names(
+                    "squad2", squad, [q for q in asked if not q.impossible], weights or [SYNONYM_WEIGHT], invented_word
+                )
         if arguments.only != "slips":
             with corpus(arguments.data / "cmrc2018", folder) as cmrc:
                 asked = sample(arguments.data / "cmrc2018", arguments.questions)
-                names("cmrc2018", cmrc, asked, weights or [0.5], invented_characters)
+                names("cmrc2018", cmrc, asked, weights or [SYNONYM_WEIGHT], invented_characters)
     return 0
 
 
@@ -197,32 +200,36 @@ class Asker:
 # Slips
 
 
-def slips(found: Corpus, questions: Sequence[Question], weights: Sequence[float]) -> None:
+def slips(found: Corpus, questions: Sequence[Question], weights: Sequence[float], *, verdict: bool) -> None:
     """Print the table of slips."""
     rng = random.Random(SEED)
     cases = [(q, slipped(q.text, rng)) for q in questions if slipped(q.text, random.Random(0))]
+    cases = [(q, bad) for q, bad in cases if verdict or not q.impossible]
     possible = [(q, bad) for q, bad in cases if not q.impossible]
     kb = found.kb
-    vocabularies = Vocabularies(first_wait_s=60)
+    vocabularies = Vocabularies()
     rows = Glossary(found.work.engine)
     for entry in rows.all(kb.id):
         rows.remove(kb.id, entry.id)
     print(
-        f"\nsquad2, {len(possible)} questions: R@1, R@5, share answerable; then {len(cases) - len(possible)} impossible ones"
+        f"\nsquad2, {len(possible)} questions: R@1, R@5; share answerable of them, and of {len(cases) - len(possible)} impossible ones"
     )
-    print(f"{'':32} {'R@1':>6} {'R@5':>6} {'answ.':>6} {'imposs.':>8}")
     ways: list[tuple[str, Reworder | None]] = [("", None)]
     ways += [
         (f", corrected (weight {w:g})", Rewordings(rows, found.work.sparse, vocabularies, corrected_weight=w))
         for w in weights
     ]
+    Rewordings(rows, found.work.sparse, vocabularies).prepare(kb, found.work.places.of(kb))
     asker = Asker(found)
     for kind, pick in (("clean", lambda case: case[0].text), ("slips", lambda case: case[1])):
         for name, reworder in ways:
-            one, five, yes = asker.recall(reworder, [(pick(c), c[0].doc_id) for c in possible], judged=True)
-            impossible = [(pick(c), "") for c in cases if c[0].impossible]
-            no = asker.recall(reworder, impossible, judged=True)[-1]
-            print(f"{kind + name:32} {one:6.3f} {five:6.3f} {yes:6.3f} {no:8.3f}", flush=True)
+            one, five, yes = asker.recall(reworder, [(pick(c), c[0].doc_id) for c in possible], judged=verdict)
+            line = f"{kind + name:32} {one:6.3f} {five:6.3f}"
+            if verdict:
+                impossible = [(pick(c), "") for c in cases if c[0].impossible]
+                no = asker.recall(reworder, impossible, judged=True)[-1]
+                line += f" {yes:6.3f} {no:8.3f}"
+            print(line, flush=True)
     kinds = corrections(asker, ways[-1][1], cases)
     print("slips:", ", ".join(f"{name} {count}" for name, count in kinds.items()), flush=True)
     vocabularies.close()

@@ -44,10 +44,13 @@ def spellings_of(term: str) -> set[Stems]:
     return {stems for stems in (stems_of(term), stems_of(_HYPHEN.sub("", term))) if stems}
 
 
-def find_terms(text: str, known: Mapping[Stems, T]) -> list[Place[T]]:
-    """Terms in a text, from left to right, the longest where several begin; they do not overlap."""
+def find_terms(text: str, known: Mapping[Stems, T], longest: int | None = None) -> list[Place[T]]:
+    """Terms in a text, from left to right, the longest where several begin; they do not overlap.
+
+    longest: words of the longest term, where the caller knows it.
+    """
     words = list(_stems(text))
-    longest = max(map(len, known), default=0)
+    longest = max(map(len, known), default=0) if longest is None else longest
     found: list[Place[T]] = []
     at = 0
     while at < len(words):

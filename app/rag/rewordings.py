@@ -15,7 +15,7 @@ from app.rag.synonyms import Named, Thesaurus
 from app.rag.vocabulary import Vocabularies
 from ingest.bindings import Place
 from ingest.english import is_english
-from ingest.glossary import Glossary
+from ingest.glossary import Glossary, GlossaryDraft
 from ingest.records import KnowledgeBase
 from ingest.schema import Principal
 from ingest.sparse import SparseEncoder
@@ -55,6 +55,7 @@ class _Shelf:
     """The glossary of a knowledge base as of a corpus version."""
 
     corpus_version: int
+    drafts: tuple[GlossaryDraft, ...]
     thesaurus: Thesaurus
 
 
@@ -106,6 +107,11 @@ class Rewordings:
             named |= {each.term: each for each in thesaurus.named(text)} if judged else {}
         return (*wordings, *further[:MOST_FURTHER]), tuple(named.values())
 
+    def prepare(self, kb: KnowledgeBase, place: Place) -> None:
+        """Wait until the words of a knowledge base are read, for those who measure."""
+        if self._vocabularies is not None:
+            self._vocabularies.of(kb, place, wait_s=None)
+
     def close(self) -> None:
         """End what is done beside questions; the index may be closed then."""
         if self._vocabularies is not None:
@@ -117,7 +123,10 @@ class Rewordings:
         # One that is newer than the question's knowledge is as good.
         if shelf is not None and shelf.corpus_version >= kb.corpus_version:
             return shelf.thesaurus
-        made = _Shelf(kb.corpus_version, Thesaurus(entry.draft for entry in self._glossary.all(kb.id)))
+        drafts = tuple(entry.draft for entry in self._glossary.all(kb.id))
+        # A large one takes a second to make; most changes are of documents.
+        same = shelf is not None and shelf.drafts == drafts
+        made = _Shelf(kb.corpus_version, drafts, shelf.thesaurus if shelf and same else Thesaurus(drafts))
         with self._lock:
             known = self._shelves.get(kb.id)
             if known is None or known.corpus_version <= kb.corpus_version:

@@ -41,6 +41,7 @@ class Thesaurus:
                 others = tuple(other for other in draft.terms if other != term)
                 for stems in spellings_of(term):
                     self._others.setdefault(stems, others)
+        self._longest = max(map(len, self._others), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._others)
@@ -69,7 +70,7 @@ class Thesaurus:
         return [Rewording(each, known) for each in texts if each != text]
 
     def _places(self, text: str) -> list[Place[tuple[str, ...]]]:
-        return find_terms(text, self._others) if self._others else []
+        return find_terms(text, self._others, self._longest) if self._others else []
 
 
 def _replaced(text: str, places: Sequence[Place[list[str]]], nth: int) -> str:

@@ -50,17 +50,19 @@ class _Kept:
 class Vocabularies:
     """Vocabularies of knowledge bases; for many threads."""
 
-    def __init__(self, most_passages: int = MOST_PASSAGES, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(self, most_passages: int = MOST_PASSAGES) -> None:
         self._most_passages = most_passages
-        self._first_wait_s = first_wait_s
         self._kept: LRUCache[str, _Kept] = LRUCache(BASES)
         self._reading: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
 
-    def of(self, kb: KnowledgeBase, place: Place) -> Vocabulary | None:
-        """The words of a knowledge base; None while they are being read for the first time."""
+    def of(self, kb: KnowledgeBase, place: Place, wait_s: float | None = FIRST_WAIT_S) -> Vocabulary | None:
+        """The words of a knowledge base; None while they are being read for the first time.
+
+        wait_s: how long to wait for that; None for as long as it takes.
+        """
         with self._lock:
             kept = self._kept.get(kb.id)
             if kept is not None and (kept.corpus_version >= kb.corpus_version or time.monotonic() < kept.again):
@@ -68,7 +70,7 @@ class Vocabularies:
             reading = self._begin(kb, place)
         if kept is not None or reading is None:
             return kept.words if kept is not None else None
-        wait([reading], self._first_wait_s)
+        wait([reading], wait_s)
         with self._lock:
             first = self._kept.get(kb.id)
         return first.words if first is not None else None

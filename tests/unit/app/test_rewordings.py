@@ -30,8 +30,19 @@ from ingest.schema import PUBLIC
 from tests.fakes import MemoryIndex
 from tests.unit.app.rigging import KB, Desk, desk
 
-# Long enough for any machine: the tests wait for what is read, never for a time.
-WAIT_S = 60.0
+
+class Patient(Vocabularies):
+    """Words that every question waits for, on any machine."""
+
+    def of(self, kb: KnowledgeBase, place: Place, wait_s: float | None = None) -> Vocabulary | None:
+        return super().of(kb, place, wait_s=None)
+
+
+class Sample(Vocabularies):
+    """The words of a part of the passages."""
+
+    def of(self, kb: KnowledgeBase, place: Place, wait_s: float | None = None) -> Vocabulary | None:
+        return Vocabulary(Counter({"zorbler": 3, "week": 1}), whole=False)
 
 
 @pytest.fixture
@@ -43,7 +54,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def vocabularies() -> Iterator[Vocabularies]:
-    made = Vocabularies(first_wait_s=WAIT_S)
+    made = Patient()
     yield made
     made.close()
 
@@ -285,7 +296,7 @@ def test_an_index_that_is_away_costs_the_correction_not_the_question(vocabularie
 
 def test_of_a_large_knowledge_base_a_part_is_read() -> None:
     _, where = counted({f"{n}.md": f"refund word{chr(97 + n)}" for n in range(9)})
-    part = Vocabularies(most_passages=3, first_wait_s=WAIT_S)
+    part = Patient(most_passages=3)
     words = part.of(KB, where)
     part.close()
     assert words is not None
@@ -293,15 +304,9 @@ def test_of_a_large_knowledge_base_a_part_is_read() -> None:
 
 
 def test_a_word_outside_of_the_part_that_was_read_is_no_slip(engine: Engine) -> None:
-    part = Vocabularies(most_passages=0, first_wait_s=WAIT_S)
-    rig = Rig(engine, part, a="A zorblex takes a week.")
-    assert part.of(rig.kb, place(rig)) is not None
-    part._kept[rig.id] = part._kept[KB.id]
-    sample = Vocabulary(Counter({"zorbler": 3, "week": 1}), whole=False)
-    part._kept[rig.id].words = sample
+    rig = Rig(engine, Sample(), a="A zorblex takes a week.")
     assert rig.wordings("How long does a zorblex take?") == []
     assert rig.wordings("How long does a zorblerr take?") == [("How long does a zorbler take?", True)]
-    part.close()
 
 
 def test_a_slip_is_found_and_answered(engine: Engine, vocabularies: Vocabularies) -> None:
@@ -309,7 +314,7 @@ def test_a_slip_is_found_and_answered(engine: Engine, vocabularies: Vocabularies
     rig.entry("reimbursement", "refund")
     found = rig.found("When does a refnud reach my account?")
     further = [w.text for w in found.wordings if w.instead_of]
-    assert further == ["When does a refund reach my account?", "When does a reimbursement reach my account?"]
+    assert further == ["When does a refund reach my account?"]
     assert found.passages(1)[0].document == "refund.md"
     # A word of the glossary is known, whether a passage holds it or not.
     assert [text for text, _ in rig.wordings("A reimbursement?")] == ["A refund?"]
