@@ -68,7 +68,7 @@ class LocalGlossary:
 class Asks(Protocol):
     """Sends a request and raises the server's error as ours."""
 
-    def __call__(self, method: str, path: str, /, **arguments: Any) -> httpx.Response:
+    def __call__(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """The reply to a request that went well."""
         ...
 
