@@ -221,12 +221,15 @@ def slips(found: Corpus, questions: Sequence[Question], weights: Sequence[float]
     ]
     Rewordings(rows, found.work.sparse, vocabularies).prepare(kb, found.work.places.of(kb))
     asker = Asker(found)
-    for kind, pick in (("clean", lambda case: case[0].text), ("slips", lambda case: case[1])):
+    asked = {"clean": [(q.text, q) for q, _ in cases], "slips": [(bad, q) for q, bad in cases]}
+    for kind, texts in asked.items():
         for name, reworder in ways:
-            one, five, yes = asker.recall(reworder, [(pick(c), c[0].doc_id) for c in possible], judged=verdict)
+            one, five, yes = asker.recall(
+                reworder, [(text, q.doc_id) for text, q in texts if not q.impossible], judged=verdict
+            )
             line = f"{kind + name:32} {one:6.3f} {five:6.3f}"
             if verdict:
-                impossible = [(pick(c), "") for c in cases if c[0].impossible]
+                impossible = [(text, "") for text, q in texts if q.impossible]
                 no = asker.recall(reworder, impossible, judged=True)[-1]
                 line += f" {yes:6.3f} {no:8.3f}"
             print(line, flush=True)
