@@ -71,7 +71,7 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
         # Whatever database and index the settings name hold customers' data: an evaluation never touches them.
         private = {"home": folder / "home", "database_url": None, "vector_engine": "edge"}
         settings = Settings(settings.ingest.model_copy(update=private), settings.serving, settings.app)
-        uploads, ids = _write(documents, folder / "documents")
+        uploads, ids = write_documents(documents, folder / "documents")
         with open_workspace(settings) as workspace:
             _ = workspace.embedder.embed_query("warm up")
             kb = workspace.catalog.create_knowledge_base("evaluation")
@@ -81,7 +81,10 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
                     raise FrontdeskError(f"document {ids[result.document]!r} could not be ingested: {result.reason}")
             workspace.index.optimize(kb.id)
             seconds = time.perf_counter() - started
-            yield Indexed(workspace.search, workspace.catalog.knowledge_base("evaluation"), ids, seconds)
+            kb = workspace.catalog.knowledge_base("evaluation")
+            # Each question is to be asked on the same footing, the first one, too.
+            workspace.rewordings.prepare(kb, workspace.places.of(kb))
+            yield Indexed(workspace.search, kb, ids, seconds)
 
 
 def run_retrieval(
@@ -99,7 +102,7 @@ def run_retrieval(
         return evaluate_retrieval(questions, finder, corpus.seconds, ask_progress)
 
 
-def _write(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:
+def write_documents(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:
     """Dataset documents as files; a text with Markdown headings is read as Markdown."""
     folder.mkdir(parents=True)
     uploads, ids = [], {}

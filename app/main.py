@@ -21,6 +21,7 @@ from app.api import (
     curation,
     documents,
     errors,
+    glossary,
     indexes,
     knowledge_bases,
     openai,
@@ -42,7 +43,7 @@ from ingest.errors import FrontdeskError
 GRACE_S = 10
 # Routes are tried in this order: those of customers come first.
 _ROUTERS = (
-    chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, passages, pages, review, sources,
+    chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, glossary, passages, pages, review, sources,
     retrieve, system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."

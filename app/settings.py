@@ -17,6 +17,7 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_TOP_K``             passages that reach the prompt
     ``FRONTDESK_QUESTION_MAX``      characters a question may have
     ``FRONTDESK_ANSWER_TIMEOUT_S``  seconds for a whole answer over HTTP, all rungs together
+    ``FRONTDESK_SPELLING``          whether slips of the pen in English questions are searched for corrected, too
     ``FRONTDESK_HOST``              address the API binds; anything but loopback needs a key
     ``FRONTDESK_PORT``              its port
     ``FRONTDESK_API_KEY``           the key that every request must carry; without one only loopback is served
@@ -38,6 +39,7 @@ class AppSettings(BaseSettings):
     top_k: int = Field(default=5, ge=1, le=20)
     question_max: int = Field(default=2000, ge=10)
     answer_timeout_s: float = Field(default=120.0, gt=0)
+    spelling: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     api_key: SecretStr | None = None

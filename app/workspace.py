@@ -27,6 +27,7 @@ from ingest.database import open_database
 from ingest.embed import Embedder, LocalEmbedder, load_embedder
 from ingest.errors import SettingsError
 from ingest.files import FileStore
+from ingest.glossary import Glossary
 from ingest.home import DataFolder
 from ingest.index.base import VectorIndex
 from ingest.index.routed import RoutedIndex
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from app.rag.chain import AnswerChain
     from app.rag.front import AnswerFront
     from app.rag.retrieve import HybridSearch
+    from app.rag.rewordings import Rewordings
     from serving.engines import ChatEngine
     from serving.packaged import PackagedModel
 
@@ -257,7 +259,17 @@ class Workspace:
         """Hybrid retrieval."""
         from app.rag.retrieve import HybridSearch
 
-        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse, self.places)
+        parts = (self.index, self.catalog, self.embedder, self.sparse, self.places, self.rewordings)
+        return HybridSearch(*parts)
+
+    @cached_property
+    def rewordings(self) -> Rewordings:
+        """Synonyms and corrected slips."""
+        from app.rag.rewordings import Rewordings
+        from app.rag.vocabulary import Vocabularies
+
+        words = Vocabularies() if self.settings.app.spelling else None
+        return Rewordings(Glossary(self.engine), self.sparse, words)
 
     @cached_property
     def packaged(self) -> PackagedModel:
@@ -302,6 +314,8 @@ class Workspace:
             self.sandbox.stop()
         if "packaged" in self.__dict__:
             self.packaged.close()
+        if "rewordings" in self.__dict__:
+            self.rewordings.close()
         if "index" in self.__dict__:
             self.index.close()
         self.engine.dispose()

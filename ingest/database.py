@@ -181,6 +181,21 @@ class CuratedAnswerRow(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
 
+class GlossaryRow(Base):
+    """Terms that mean the same in a knowledge base (ingest/glossary.py)."""
+
+    __tablename__ = "glossary_entries"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    # JSON list of strings.
+    terms: Mapped[str] = mapped_column(Text)
+    one_way: Mapped[bool] = mapped_column(default=False)
+    written_by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
 class SourceRow(Base):
     """A folder, bucket or web address that a knowledge base is kept in step with."""
 

@@ -13,7 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from ingest.corpus import CHANGES_NOTHING, WRITES_TO, note
-from ingest.database import CuratedAnswerRow, DocumentRow, IndexBuildRow, KnowledgeBaseRow, PurgeRow, VersionRow
+from ingest.database import (
+    CuratedAnswerRow,
+    DocumentRow,
+    GlossaryRow,
+    IndexBuildRow,
+    KnowledgeBaseRow,
+    PurgeRow,
+    VersionRow,
+)
 from ingest.errors import AlreadyExists, InvalidName, NotFound
 from ingest.records import UNFINISHED, Counts, KnowledgeBase, State, in_utc, knowledge_base_of
 
@@ -169,16 +177,10 @@ class KnowledgeBases(Transactions):
             gone = knowledge_base_of(row)
             documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == row.id)
             session.execute(delete(VersionRow).where(VersionRow.document_id.in_(documents)))
-            session.execute(
-                delete(CuratedAnswerRow)
-                .where(CuratedAnswerRow.knowledge_base_id == row.id)
-                .execution_options(**{WRITES_TO: row.id})
-            )
-            session.execute(
-                delete(DocumentRow)
-                .where(DocumentRow.knowledge_base_id == row.id)
-                .execution_options(**{WRITES_TO: row.id})
-            )
+            for table in (CuratedAnswerRow, GlossaryRow, DocumentRow):
+                session.execute(
+                    delete(table).where(table.knowledge_base_id == row.id).execution_options(**{WRITES_TO: row.id})
+                )
             session.add(
                 PurgeRow(knowledge_base_id=row.id, place=gone.address.as_text() if gone.embedding_model else "")
             )

@@ -14,6 +14,7 @@ from httpx_sse import EventSource, SSEError
 
 from ui.curated import CuratedCalls
 from ui.curation import CurationCalls, filters_of
+from ui.glossary import GlossaryCalls
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
 from ui.sources import SourceCalls
 from ui.wire import (
@@ -44,7 +45,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls, CuratedCalls, SourceCalls):
+class Client(CurationCalls, CuratedCalls, GlossaryCalls, SourceCalls):
     """The API of one server.
 
     Usage:

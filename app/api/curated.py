@@ -16,8 +16,8 @@ from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.models import GivenMoment, KbName, Moment, Request, Text
+from app.api.tables import CSV_SCHEMA, Imported, csv_file, csv_text
 from app.curated import page_of
-from app.errors import UsageError
 from app.service import Service
 from ingest.curated import (
     LONGEST_ANSWER,
@@ -32,8 +32,6 @@ from ingest.curated import (
 from ingest.curated_csv import from_csv, to_csv
 
 router = APIRouter(prefix="/api/knowledge-bases/{kb}/curated", tags=["curated answers"])
-CSV = "text/csv"
-_CSV_SCHEMA: dict[str, Any] = {CSV: {"schema": {"type": "string"}}}
 Questions = Annotated[
     list[Annotated[Text, Field(max_length=LONGEST_QUESTION)]], Field(min_length=1, max_length=MOST_QUESTIONS)
 ]
@@ -126,13 +124,6 @@ class CuratedPage(BaseModel):
     stale: int
 
 
-class Imported(BaseModel):
-    """What came of an import."""
-
-    new: int
-    replaced: int
-
-
 @router.get("")
 async def list_curated(
     kb: KbName,
@@ -158,25 +149,18 @@ async def add_curated(kb: KbName, body: NewCurated, service: ServiceOf, principa
     return _body(await asyncio.to_thread(_rows(service).add, base.id, body.draft(), body.by))
 
 
-@router.get("/export", response_class=Response, responses={200: {"content": _CSV_SCHEMA}})
+@router.get("/export", response_class=Response, responses={200: {"content": CSV_SCHEMA}})
 async def export_curated(kb: KbName, service: ServiceOf, principal: Authenticated) -> Response:
     """All of them as CSV: one row an answer, its questions on lines of one cell."""
     base = await find_kb(service, kb, principal)
-    text = to_csv(await asyncio.to_thread(_rows(service).all, base.id))
-    headers = {"Content-Disposition": 'attachment; filename="curated.csv"'}
-    return Response(text.encode(), media_type=CSV, headers=headers)
+    return csv_file("curated.csv", to_csv(await asyncio.to_thread(_rows(service).all, base.id)))
 
 
-@router.post("/import", openapi_extra={"requestBody": {"required": True, "content": _CSV_SCHEMA}})
+@router.post("/import", openapi_extra={"requestBody": {"required": True, "content": CSV_SCHEMA}})
 async def import_curated(kb: KbName, request: HttpRequest, service: ServiceOf, principal: Authenticated) -> Imported:
     """Bring in such a CSV, all of it or nothing; a row whose id or question is known replaces what is there."""
     base = await find_kb(service, kb, principal)
-    try:
-        text = (await request.body()).decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise UsageError("the table is not in UTF-8; save it as “CSV UTF-8”") from exc
-    if "\x00" in text:
-        raise UsageError("the table holds a NUL character")
+    text = await csv_text(request)
     new, replaced = await asyncio.to_thread(lambda: _rows(service).bring_in(base.id, from_csv(text)))
     return Imported(new=new, replaced=replaced)
 

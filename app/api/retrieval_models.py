@@ -73,10 +73,14 @@ class EvidenceBody(BaseModel):
 
 
 class WordingBody(BaseModel):
-    """A way to put the question that was searched for, and its share in the ranking."""
+    """A way to put the question that was searched for, and its share in the ranking.
+
+    `instead_of`: the wording that it was made of, with synonyms of the glossary or without slips; null for the others.
+    """
 
     text: str
     weight: float
+    instead_of: str | None = None
 
 
 class VerdictBody(BaseModel):

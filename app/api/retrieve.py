@@ -62,7 +62,7 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
         standalone_question=prepared.standalone,
         standalone_by=prepared.worded.by,
         carried=list(prepared.worded.carried),
-        wordings=[WordingBody(text=w.text, weight=w.weight) for w in found.wordings],
+        wordings=[WordingBody(text=w.text, weight=w.weight, instead_of=w.instead_of or None) for w in found.wordings],
         language=found.language,
         legs=Legs(dense=_leg(found.legs.dense, body.limit), sparse=_leg(found.legs.sparse, body.limit)),
         fused=[

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from app.commands.common import JsonOption, KbOption, err, out, print_json, reported
+from app.commands.common import JsonOption, KbOption, out, print_json, reported
 from app.commands.curate import Moment, moment_of
+from app.commands.tables import FileArgument, read_table, write_table
 
 app = typer.Typer(no_args_is_help=True, help="Answers that a person wrote, given as they stand, without a model.")
-FileArgument = Annotated[Path, typer.Argument(help="A CSV file; `-` for standard input or output.")]
 _SHOWN = 60
 
 
@@ -97,7 +96,7 @@ def import_(file: FileArgument, kb: KbOption = None, as_json: JsonOption = False
     """
     from app.commands.desk import open_desk
 
-    text = _read(file)
+    text = read_table(file)
     with open_desk() as desk:
         new, replaced = desk.import_curated(kb, text)
     if as_json:
@@ -111,35 +110,14 @@ def import_(file: FileArgument, kb: KbOption = None, as_json: JsonOption = False
 def export(file: FileArgument, kb: KbOption = None) -> None:
     """Write all curated answers as CSV."""
     from app.commands.desk import open_desk
-    from app.errors import UsageError
 
     with open_desk() as desk:
         text = desk.export_curated(kb)
-    if str(file) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        # A spreadsheet reads UTF-8 only with its mark; line ends are the table's own.
-        file.write_text(text, encoding="utf-8-sig", newline="")
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc
-    err.print(f"Written to {file}.", markup=False)
+    write_table(file, text)
 
 
 def _bound(name: str, given: str | None) -> datetime | None:
     return None if given in (None, "never") else moment_of(name, str(given))
-
-
-def _read(file: Path) -> str:
-    from app.errors import UsageError
-
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise UsageError(f"{file} is not in UTF-8; save it as “CSV UTF-8”") from exc
 
 
 def _short(text: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import curation
+from app.commands.glossary_desk import GlossaryDesk, LocalGlossary
 from app.curated import curated_json, page_of
 from app.errors import Conflict
 from app.indexing import do, settle_builds
@@ -23,6 +24,7 @@ from app.workspace import Settings, Workspace, open_workspace
 from ingest.curated import CuratedAnswers, CuratedDraft
 from ingest.curated_csv import from_csv, to_csv
 from ingest.errors import DataFolderBusy, NotFound, SourceError
+from ingest.glossary import Glossary
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import Document, KnowledgeBase
 from ingest.schema import EVERYTHING, Filters
@@ -140,6 +142,10 @@ class Desk(Protocol):
 
     def export_curated(self, kb: str | None) -> str:
         """All curated answers as CSV."""
+        ...
+
+    def glossary(self, kb: str | None) -> GlossaryDesk:
+        """A knowledge base's glossary."""
         ...
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
@@ -313,6 +319,10 @@ class LocalDesk:
     @property
     def _curated(self) -> CuratedAnswers:
         return CuratedAnswers(self._workspace.engine)
+
+    def glossary(self, kb: str | None) -> GlossaryDesk:
+        """A knowledge base's glossary."""
+        return LocalGlossary(Glossary(self._workspace.engine), self._kb(kb).id)
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""

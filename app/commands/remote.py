@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from app.commands.desk import Synced, SyncRequest
+from app.commands.glossary_desk import GlossaryDesk, RemoteGlossary
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
 from ingest import errors
@@ -260,6 +261,10 @@ class RemoteDesk:
         """All curated answers as CSV."""
         # Line ends are part of it: no reply is read as text here.
         return self._reply("GET", f"{self._curated(kb)}/export").content.decode()
+
+    def glossary(self, kb: str | None) -> GlossaryDesk:
+        """A knowledge base's glossary."""
+        return RemoteGlossary(self._reply, f"/api/knowledge-bases/{_path(kb or self.default_kb)}/glossary")
 
     def _curated(self, kb: str | None) -> str:
         return f"/api/knowledge-bases/{_path(kb or self.default_kb)}/curated"

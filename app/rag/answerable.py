@@ -27,8 +27,10 @@ from app.rag.answer_type import AnswerType, expected_type, gives
 from app.rag.leaning import Lacks, leaning
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
+from app.rag.synonyms import Named
 from ingest.embed import Embedder, Vectors
 from ingest.sparse import codes, product_codes
+from ingest.terms import holds
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
 
@@ -92,9 +94,14 @@ class AnswerabilityJudge:
         if not found:
             return Verdict(False, "nothing was found", 0.0, [])
         knows = self._embedder.knows(retrieved.language)
-        wordings = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
+        judged = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
+        wordings = [wording for wording in judged if not wording.instead_of]
         shares = [wording.weight / sum(w.weight for w in wordings) for wording in wordings]
-        scores = [self._scores(wording.text, retrieved, found, knows) for wording in wordings]
+        scores = [
+            # Said in other words that mean the same, a question has no less of an answer.
+            [max(each) for each in zip(*(self._scores(w.text, retrieved, found, knows) for w in same), strict=True)]
+            for same in ([w, *(o for o in judged if o.instead_of == w.text)] for w in wordings)
+        ]
         evidence = [
             Evidence(window, (1 - PRIOR + PRIOR * window.passage.score) * sum(map(mul, shares, each)))
             for window, *each in zip(found, *scores, strict=True)
@@ -104,10 +111,10 @@ class AnswerabilityJudge:
         if not content_tokens(asked) - _kind_words():
             # "And how much does it cost?" asks about the product and nothing else: another thing's price is no answer.
             named_itself, carried = named_itself | carried, set()
-        evidence = _without_other_products(named_itself, carried, evidence)
+        evidence = _without_other_products(named_itself, carried, retrieved.named, evidence)
         if not evidence:
-            named = ", ".join(sorted(named_itself or carried))
-            return Verdict(False, f"no passage speaks of {named}", 0.0, [])
+            names = ", ".join(sorted(named_itself or carried))
+            return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [])
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
         inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
@@ -182,18 +189,27 @@ def _covered(weights: dict[int, float], window: Window) -> float:
     return sum(w * (1.0 if token in own else AROUND) for token, w in weights.items() if token in own | around)
 
 
-def _without_other_products(asked: set[str], carried: set[str], evidence: list[Evidence]) -> list[Evidence]:
+def _without_other_products(
+    asked: set[str], carried: set[str], named: Sequence[Named], evidence: list[Evidence]
+) -> list[Evidence]:
     """Evidence whose window speaks of every product that the question names, and not of others alone.
 
     carried: products that the turns before spoke of; a window may speak of none, but not of others alone.
+    named:   terms with what they also mean: by which a product may be spoken of, too.
     """
-    meant = asked | carried
+    also = {code: each.others for each in named for code in product_codes(each.term)}
+    meant = asked | carried | {code for each in named for other in each.others for code in product_codes(other)}
     if not meant:
         return evidence
+
+    def spoken_of(code: str, context: str) -> bool:
+        return code in codes(context) or any(holds(context, other) for other in also.get(code, ()))
+
     return [
         e
         for e in evidence
-        if asked <= set(codes(e.window.context)) and (not (own := product_codes(e.window.text)) or own & meant)
+        if all(spoken_of(code, e.window.context) for code in asked)
+        and (not (own := product_codes(e.window.text)) or own & meant)
     ]
 
 

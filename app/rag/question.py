@@ -22,12 +22,14 @@ _ENOUGH_WORDS = 1
 class Wording:
     """A way to put a question, and its share in the ranking and in the verdict.
 
-    judged: False for one that only helps to find.
+    judged:     False for one that only helps to find.
+    instead_of: the wording that it says in other words; the verdict takes the better of the two.
     """
 
     text: str
     weight: float = 1.0
     judged: bool = True
+    instead_of: str = ""
 
 
 def wordings_of(question: str) -> tuple[Wording, ...]:

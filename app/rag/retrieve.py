@@ -17,6 +17,8 @@ from pydantic import ConfigDict
 from app.rag.fusion import Fused, merge
 from app.rag.question import Wording, wordings_of
 from app.rag.ranking import rank
+from app.rag.rewordings import Reworder
+from app.rag.synonyms import Named
 from ingest.bindings import FixedPlaces, Place, Places, still_answers
 from ingest.embed import Embedder, Vectors
 from ingest.errors import VectorIndexError
@@ -47,6 +49,7 @@ class Retrieved:
 
     vectors:  unit vectors of the wordings, by text; empty where the embedder does not know the language.
     wordings: what was searched for; the verdict asks the same.
+    named:    terms of the glossary that they hold.
     """
 
     fused: list[Fused]
@@ -55,6 +58,7 @@ class Retrieved:
     timings_ms: dict[str, float]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     wordings: tuple[Wording, ...] = ()
+    named: tuple[Named, ...] = ()
 
     def passages(self, limit: int) -> list[Passage]:
         """The best passages, numbered from 1."""
@@ -62,7 +66,10 @@ class Retrieved:
 
 
 class HybridSearch:
-    """Dense and sparse legs over one index, fused; blocking, so the event loop calls it in a thread."""
+    """Dense and sparse legs over one index, fused; blocking, so the event loop calls it in a thread.
+
+    reworder: gives further wordings of questions, with synonyms and without slips; None for none.
+    """
 
     def __init__(
         self,
@@ -71,11 +78,13 @@ class HybridSearch:
         embedder: Embedder,
         sparse: SparseEncoder,
         places: Places | None = None,
+        reworder: Reworder | None = None,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._sparse = sparse
         self._places = places or FixedPlaces(index, embedder)
+        self._reworder = reworder
 
     def search(
         self,
@@ -95,7 +104,7 @@ class HybridSearch:
             IndexMismatch: the embedder that the knowledge base is bound to cannot be had.
         """
         asked = tuple(wordings) or wordings_of(question)
-        return self._at_one_place(kb, lambda place: self._search(place, question, asked, principal, filters))
+        return self._at_one_place(kb, lambda place: self._search(kb, place, question, asked, principal, filters))
 
     def _at_one_place(self, kb: KnowledgeBase, ask: Callable[[Place], T]) -> T:
         while True:
@@ -110,7 +119,13 @@ class HybridSearch:
             kb = now
 
     def _search(
-        self, place: Place, question: str, wordings: Sequence[Wording], principal: Principal, filters: Filters
+        self,
+        kb: KnowledgeBase,
+        place: Place,
+        question: str,
+        wordings: Sequence[Wording],
+        principal: Principal,
+        filters: Filters,
     ) -> Retrieved:
         # One moment for all legs and the catalog: a document must not end between two of them.
         now = datetime.now(UTC)
@@ -118,6 +133,11 @@ class HybridSearch:
         # A leg whose model does not know the language would vote at random.
         knows = place.embedder.knows(language)
         timings = {"embed": 0.0, "search": 0.0, "rank": 0.0}
+        named: tuple[Named, ...] = ()
+        if self._reworder is not None:
+            clock = time.perf_counter()
+            wordings, named = self._reworder.reworded(kb, place, wordings, language, principal)
+            timings["reword"] = 1e3 * (time.perf_counter() - clock)
         found: list[tuple[Wording, LegHits]] = []
         vectors: dict[str, Vectors] = {}
         for wording in wordings:
@@ -144,7 +164,7 @@ class HybridSearch:
         ranked = [rank(wording.text, legs) for wording, legs in found]
         fused = merge(ranked, [wording.weight for wording in wordings])
         timings["rank"] = 1e3 * (time.perf_counter() - clock)
-        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings))
+        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named)
 
     def titles_like(
         self, kb: KnowledgeBase, text: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.client import ApiError
 from ui.curated import Curated
 from ui.rendering import escaped
-from ui.staff_pages import actions, formats, parts, publication
+from ui.staff_pages import actions, exchange, formats, parts, publication
 from ui.staff_pages import desk as desks
 from ui.staff_pages.desk import Desk
 
@@ -62,7 +62,14 @@ def show(desk: Desk) -> None:
         for each in found.curated:
             _card(desk, kb, each)
         parts.paging(found.total, EACH_PAGE, key, t)
-        _exchange(desk, kb)
+        exchange.show(
+            desk,
+            f"cur-{kb}",
+            "curated.csv",
+            t("cur_exchange_lead"),
+            lambda: desk.client.export_curated(kb),
+            lambda table: desk.client.import_curated(kb, table),
+        )
         _dialogs(desk, kb, {each.id: each for each in found.curated})
 
 
@@ -93,32 +100,6 @@ def _card(desk: Desk, kb: str, each: Curated) -> None:
             if st.button(t("cur_remove"), icon=":material/delete:", type="tertiary", key=f"cur-remove-{each.id}"):
                 parts.ask("remove_curated", each.id)
                 st.rerun()
-
-
-def _exchange(desk: Desk, kb: str) -> None:
-    t = desk.t
-    with st.expander(t("cur_exchange"), icon=":material/swap_vert:", key=f"cur-exchange-{kb}"):
-        st.caption(t("cur_exchange_lead"))
-        st.download_button(
-            t("cur_export"),
-            lambda: desk.client.export_curated(kb),
-            "curated.csv",
-            "text/csv",
-            icon=":material/download:",
-            key=f"cur-export-{kb}",
-        )
-        turn = st.session_state.get("cur_round", 0)
-        table = st.file_uploader(t("cur_import"), type="csv", key=f"cur-import-{kb}-{turn}")
-        if table is None:
-            return
-        try:
-            done = desk.client.import_curated(kb, table.getvalue())
-        except ApiError as exc:
-            st.error(actions.problem(desk, exc))
-            return
-        st.session_state["cur_round"] = turn + 1
-        parts.notice(t("cur_imported", new=done.new, replaced=done.replaced))
-        st.rerun()
 
 
 def _dialogs(desk: Desk, kb: str, found: dict[str, Curated]) -> None:

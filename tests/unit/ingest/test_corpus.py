@@ -19,6 +19,7 @@ from ingest.corpus import EXEMPT
 from ingest.curated import CuratedAnswers, CuratedDraft
 from ingest.database import Base, open_database
 from ingest.edits import EditRows
+from ingest.glossary import Glossary, GlossaryDraft
 from ingest.index.base import Point, VectorIndex
 from ingest.index.routed import RoutedIndex
 from ingest.records import KnowledgeBase, State, Version
@@ -30,11 +31,11 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 class Rig:
-    """A catalog with a live document, a draft of it, a curated answer, an edit, a source; and another base beside it."""
+    """A catalog with a live document, a draft of it, a curated answer, a glossary entry, an edit, a source; and another base."""
 
     def __init__(self, engine: Engine) -> None:
         self.catalog, self.rows, self.sources = Catalog(engine), CuratedAnswers(engine), Sources(engine)
-        self.edits = EditRows(engine)
+        self.edits, self.glossary = EditRows(engine), Glossary(engine)
         self.kb = self.catalog.create_knowledge_base("kb")
         self.other = self.catalog.create_knowledge_base("other")
         self.live = self.published("a.md", "1")
@@ -42,6 +43,7 @@ class Rig:
         self.catalog.keep_draft(self.draft, format="md", pages=None, chunks=1)
         self.waiting = self.written("b.md", "3")
         self.curated = self.rows.add(self.kb.id, CuratedDraft(("What?",), "That.", source="a.md"))
+        self.entry = self.glossary.add(self.kb.id, GlossaryDraft(("WM-900", "TurboWash")))
         self.edit = self.edits.keep(
             self.live.document_id, {"text_hash": "h", "heading_path": [], "text": "t"}, "u", "", None
         )
@@ -101,6 +103,10 @@ CHANGES: dict[str, Act] = {
     "curated change": lambda r: r.rows.change(r.kb.id, r.curated.id, lambda d: replace(d, answer="Other.")),
     "curated remove": lambda r: r.rows.remove(r.kb.id, r.curated.id),
     "curated bring_in": lambda r: r.rows.bring_in(r.kb.id, [("", CuratedDraft(("How?",), "So."))]),
+    "glossary add": lambda r: r.glossary.add(r.kb.id, GlossaryDraft(("e-bike", "pedelec"))),
+    "glossary replace": lambda r: r.glossary.replace(r.kb.id, r.entry.id, GlossaryDraft(("WM-900", "washer"))),
+    "glossary remove": lambda r: r.glossary.remove(r.kb.id, r.entry.id),
+    "glossary bring_in": lambda r: r.glossary.bring_in(r.kb.id, [("", GlossaryDraft(("e-bike", "pedelec")))]),
     "source settle": lambda r: r.sources.settle(r.source, "a", SEEN, "file:///share/a"),
     "source release": lambda r: r.sources.release(r.kb.id, ["a.md"]),
 }  # fmt: skip
@@ -171,7 +177,9 @@ def test_no_operation_of_the_catalog_is_forgotten() -> None:
 
 def test_every_table_is_watched_but_those_named() -> None:
     known = {mapper.class_ for mapper in Base.registry.mappers}
-    assert {row.__tablename__ for row in known - EXEMPT} == {"knowledge_bases", "documents", "curated_answers"}
+    assert {row.__tablename__ for row in known - EXEMPT} == {
+        "knowledge_bases", "documents", "curated_answers", "glossary_entries",
+    }  # fmt: skip
 
 
 def test_a_transaction_that_is_rolled_back_raises_nothing(rig: Rig) -> None:

@@ -13,7 +13,7 @@ UI = Path(__file__).parents[3] / "ui"
 PAGES = [UI / "staff.py", *sorted((UI / "staff_pages").glob("*.py"))]
 # What the pages put together from parts: the start of a key, and what may follow.
 FAMILIES = {
-    "nav_": {"documents", "sources", "review", "curated", "bases", "retrieval", "waiting", "system"},
+    "nav_": {"documents", "sources", "review", "curated", "glossary", "bases", "retrieval", "waiting", "system"},
     "err_": {
         "invalid_request", "unauthorized", "not_found", "conflict", "too_large",
         "timeout", "rate_limited", "unavailable", "internal",
