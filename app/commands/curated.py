@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.commands.common import JsonOption, KbOption, out, print_json, reported
 from app.commands.curate import Moment, moment_of
@@ -35,7 +35,8 @@ def list_(
     if not found:
         out.print("No curated answers: `frontdesk curated add` writes one.")
         return
-    table = Table("id", "state", "question", "answer", "source", box=None)
+    # Whole in a narrow window, too: `curated remove` wants it.
+    table = Table(Column("id", min_width=32), "state", "question", "answer", "source", box=None)
     for each in found:
         more = f" (+{len(each['questions']) - 1})" if len(each["questions"]) > 1 else ""
         table.add_row(each["id"], each["state"], each["questions"][0] + more, _short(each["answer"]), each["source"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.commands.common import JsonOption, KbOption, out, print_json, reported
 from app.commands.tables import FileArgument, read_table, write_table
@@ -33,7 +33,8 @@ def list_(
     if not found:
         out.print("No glossary entries: `frontdesk glossary add` writes one.")
         return
-    table = Table("id", "terms", box=None)
+    # Whole in a narrow window, too: `glossary remove` wants it.
+    table = Table(Column("id", min_width=32), "terms", box=None)
     for entry in found:
         first, *others = entry["terms"]
         table.add_row(entry["id"], f"{first} → {', '.join(others)}" if entry["one_way"] else " = ".join(entry["terms"]))
