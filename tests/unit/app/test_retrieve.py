@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from app.rag.fusion import fuse
+from app.rag.ranking import rank
 from app.rag.retrieve import FrontdeskRetriever
 from ingest.schema import Principal
 from tests.unit.app.rigging import KB, desk, version_of
@@ -27,6 +29,11 @@ def test_the_dense_leg_votes_only_in_a_language_that_the_embedder_knows(
     assert found.language == language
     assert bool(found.legs.dense) is asked
     assert found.legs.sparse
+
+
+def test_what_the_legs_found_is_ranked_by_the_wording_too() -> None:
+    found = desk().search.search(KB, QUESTION)
+    assert found.fused == rank(QUESTION, found.legs) != fuse(found.legs)
 
 
 def test_passages_are_numbered_and_scored() -> None:
