@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -42,9 +43,11 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:
     from app.rag.chain import AnswerChain
     from app.rag.front import AnswerFront
+    from app.rag.rerank import Reranking
     from app.rag.retrieve import HybridSearch
     from serving.engines import ChatEngine
     from serving.packaged import PackagedModel
+    from serving.verifier import Verifier
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +260,25 @@ class Workspace:
         """Hybrid retrieval."""
         from app.rag.retrieve import HybridSearch
 
-        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse, self.places)
+        return HybridSearch(self.index, self.catalog, self.embedder, self.sparse, self.places, self._reranking())
+
+    def _reranking(self) -> Reranking | None:
+        app = self.settings.app
+        if not app.reranker:
+            return None
+        from app.rag.rerank import Reranking
+        from serving.reranker import load_reranker
+
+        scorer = load_reranker(app.reranker)
+        return Reranking(scorer, app.rerank_candidates, app.rerank_share, app.rerank_timeout_s)
+
+    @cached_property
+    def verifier(self) -> Verifier | None:
+        """What gives a second opinion on what can be answered, if the settings name one."""
+        from serving.verifier import load_verifier
+
+        folder = self.settings.app.verifier
+        return load_verifier(Path(folder).expanduser()) if folder else None
 
     @cached_property
     def packaged(self) -> PackagedModel:
@@ -284,7 +305,7 @@ class Workspace:
         # Opening the pipeline first settles what an earlier process left in the index.
         _ = self.pipeline
         app = self.settings.app
-        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max)
+        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
 
     @cached_property
     def answers(self) -> AnswerFront:
