@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -138,7 +139,12 @@ def fit_refusals(judged: Sequence[JudgedQuestion], keep: float, ask_keep: float)
         except DatasetError:
             if group is most:
                 raise
-    return reports, as_text({r.verifier: Thresholds(round(r.answer_from, 4), round(r.ask_from, 4)) for r in reports})
+    return reports, as_text({r.verifier: Thresholds(_below(r.answer_from), _below(r.ask_from)) for r in reports})
+
+
+def _below(threshold: float) -> float:
+    # Rounded up it would lose the question that it was fitted to.
+    return math.floor(threshold * 1e4) / 1e4
 
 
 def _write(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:

@@ -1,7 +1,7 @@
 """The verifier: does this sentence answer this question? A small cross-encoder on ONNX Runtime, without torch.
 
-It is trained by `python -m finetune.verifier` and kept as a folder of three files; where the folder is not there, nothing
-else changes (docs/architecture.md).
+It is trained by `python -m finetune.verifier` and kept as a folder of three files. Where the folder is not there, verdicts are
+made from retrieval alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from serving.passages import Window
 
 log = logging.getLogger(__name__)
 MODEL, TOKENIZER, ABOUT = "model-int8.onnx", "tokenizer.json", "about.json"
-# Where the one that comes with the package would lie.
-PACKAGED_FOLDER = Path(__file__).parent / "verifier_model"
 # Characters of a question that the verifier reads: a longer one would leave no room for the sentence.
 QUESTION_REACH = 240
 # More than two add little on sentences, and take the cores from whoever answers.
@@ -172,10 +170,10 @@ class LazyVerifier:
         return self._opened.score(question, texts)
 
 
-def load_verifier(folder: Path = PACKAGED_FOLDER) -> Verifier | None:
+def load_verifier(folder: Path) -> Verifier | None:
     """The verifier of a folder; None, with a line in the log, where there is none that can be read."""
     if not (folder / MODEL).is_file():
-        log.info("no verifier in %s: verdicts are made from retrieval alone", folder)
+        log.warning("no verifier in %s: verdicts are made from retrieval alone", folder)
         return None
     try:
         return LazyVerifier(folder)

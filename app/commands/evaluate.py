@@ -62,8 +62,8 @@ def retrieval(
 @reported
 def refusals(
     questions: Annotated[
-        Path, typer.Option("--questions", help="JSONL file: {question, is_impossible?}; at least 10 of each kind.")
-    ],
+        Path | None, typer.Option(help="JSONL file: {question, is_impossible?}; at least 10 of each kind.")
+    ] = None,
     kb: KbOption = None,
     keep: Annotated[float, typer.Option(min=0.5, max=1.0, help="Share of answerable questions to answer.")] = 0.9,
     ask_keep: Annotated[
@@ -79,21 +79,28 @@ def refusals(
     on. No engine is asked. Fit again when the documents or the verifier have changed much.
     """
     from app.commands.evaluate_tables import print_refusals
+    from app.errors import UsageError
     from app.evaluation import fit_refusals, judge_questions
     from app.workspace import open_workspace
     from finetune.refusals import read_asked
 
-    asked = read_asked(questions)
+    if questions is None and not forget:
+        raise UsageError("--questions: name a file of questions to fit on")
+    asked = read_asked(questions) if questions and not forget else []
     with open_workspace() as workspace:
         base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        if forget:
+            workspace.catalog.set_thresholds(base.id, "")
+            out.print(f"{base.name} answers by the shipped thresholds again")
+            return
         with progress_bar("asking") as report:
             judged = judge_questions(
                 workspace.chain, base, asked, lambda done, total: report("questions", "asking", done, total)
             )
         reports, thresholds = fit_refusals(judged, keep, ask_keep)
-        if forget or store:
-            workspace.catalog.set_thresholds(base.id, "" if forget else thresholds)
+        if store:
+            workspace.catalog.set_thresholds(base.id, thresholds)
     if as_json:
-        print_json({"kb": base.name, "stored": store and not forget, "fitted": [r.as_json() for r in reports]})
+        print_json({"kb": base.name, "stored": store, "fitted": [r.as_json() for r in reports]})
     else:
         print_refusals(out, reports)

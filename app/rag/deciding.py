@@ -8,10 +8,11 @@ want of evidence.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ingest.sparse import product_codes, product_names
+from ingest.sparse import product_codes, product_names, without_product_codes
 from serving.extractive import MAX_QUOTES, NEARLY_AS_GOOD, Evidence
 from serving.passages import content_tokens
 
@@ -23,6 +24,7 @@ MOST_SUBJECTS = 4
 _SAME_WORDS = 0.6
 # Passages that are named when nothing answers for certain.
 _NAMED_FROM = 0.7
+_FIGURE = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,5 @@ def products_meant(question: str, evidence: Sequence[Evidence]) -> tuple[str, ..
 
 
 def _words(evidence: Evidence) -> frozenset[int]:
-    text = evidence.window.text
-    return frozenset(content_tokens(" ".join(word for word in text.split() if not _is_figure(word))))
-
-
-def _is_figure(word: str) -> bool:
-    # What differs from product to product: its code and its figures.
-    return any(character.isdigit() for character in word)
+    # Without what differs from product to product: its code and its figures.
+    return content_tokens(_FIGURE.sub(" ", without_product_codes(evidence.window.text)))

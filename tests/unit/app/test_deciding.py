@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from app.evaluation import fit_refusals, judge_questions
 from app.rag.answer import Answer, Ask, Outcome
 from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.chain import AnswerChain
 from app.rag.deciding import ENOUGH, Thresholds, as_text, products_meant, subjects
 from app.rag.refusals import asking_back
+from finetune.refusals import AskedQuestion
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, windows
 from serving.verifier import Calibration
@@ -87,6 +89,19 @@ def test_the_verifier_has_a_say(probability: float, outcome: str) -> None:
     assert verdict.support == pytest.approx(probability)
 
 
+def test_thresholds_fitted_on_a_knowledge_base_decide_its_questions() -> None:
+    given = desk()
+    chain = AnswerChain(given.search, given.embedder, [])
+    asked = [AskedQuestion(QUESTION, True)] * 10 + [AskedQuestion(THIN, False)] * 10
+    seen: list[tuple[int, int]] = []
+    judged_ones = judge_questions(chain, KB, asked, lambda done, total: seen.append((done, total)))
+    (report,), stored = fit_refusals(judged_ones, 0.9, 0.98)
+    assert (report.auc, report.kept, report.refused, seen[-1]) == (1.0, 1.0, 1.0, (20, 20))
+    assert judged(THIN).answerable
+    assert not judged(THIN, stored=stored).answerable
+    assert judged(QUESTION, stored=stored).answerable
+
+
 def test_the_verifier_reads_five_windows_at_most_with_their_headings() -> None:
     verifier = FixedVerifier(0.9)
     judged(QUESTION, verifier)
@@ -132,6 +147,13 @@ def test_the_same_of_many_products_is_asked_back() -> None:
     # As many as an answer can quote are quoted.
     assert ask(question, "", {"warranty.docx": products(3)}).outcome is Outcome.ANSWERED
     assert ask(QUESTION, "", {"warranty.docx": products(9)}).outcome is Outcome.ANSWERED
+
+
+def test_the_same_of_many_products_is_asked_back_in_chinese() -> None:
+    said = "".join(f"RF-{n}10 的变频压缩机保修 {n} 年。" for n in range(1, 5))
+    back = ask("变频压缩机保修多少年？", "", {"bx.docx": said})
+    assert back.outcome is Outcome.ASKED_BACK
+    assert "「RF-410」" in back.answer
 
 
 def test_different_statements_leave_nothing_to_choose() -> None:
