@@ -128,10 +128,12 @@ def fit_refusals(judged: Sequence[JudgedQuestion], keep: float, ask_keep: float)
     Raises:
         DatasetError: too few questions of a kind.
     """
+    if not judged:
+        raise DatasetError("there are no questions to fit thresholds on")
     # Questions in a language that the verifier does not know have another scale, and thresholds of their own. A few of them
     # among many are left to the shipped ones.
     groups = {name: [q for q in judged if q.verifier == name] for name in sorted({q.verifier for q in judged})}
-    most = max(groups.values(), key=len, default=[])
+    most = max(groups.values(), key=len)
     reports = []
     for group in groups.values():
         try:

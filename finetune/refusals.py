@@ -92,7 +92,10 @@ def fit(judged: Sequence[JudgedQuestion], keep: float = 0.9, ask_keep: float = 0
         # Of thresholds that do as well, the lowest: what was not seen is answered rather than refused.
         key=lambda t: (round(_share(judged, t, True) + 1 - _share(judged, t, False), 9), -t),
     )
-    ask_from = min(threshold_keeping(scores, answerable, ask_keep), answer_from)
+    # What something else than the score has settled is refused whatever the threshold.
+    open_to_it = [(s, kind) for s, kind in zip(scores, answerable, strict=True) if s > 0]
+    ask_from = threshold_keeping([s for s, _ in open_to_it], [kind for _, kind in open_to_it], ask_keep)
+    ask_from = min(ask_from, answer_from)
     return RefusalReport(
         verifier=judged[0].verifier,
         answerable=yes,

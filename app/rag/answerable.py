@@ -73,7 +73,7 @@ class Verdict:
     support:  what the outcome was decided by: the evidence's score, or with a verifier the calibrated probability;
               0 when something settles the question whatever the score.
     verified: the verifier's best score; None when it was not asked.
-    verifier: its name; "" when it was not asked.
+    verifier: its name, whether or not it was needed; "" when there is none that knows the language, or it failed.
     meant:    subjects or products to choose from; when there are any, the customer is asked back.
     """
 
@@ -120,9 +120,11 @@ class AnswerabilityJudge:
                ``question`` from the turns before may be left open ("And how do I return it?").
         """
         asked = asked or question
+        # Also of what is settled without it: the scale that a question is judged on depends on its language alone.
+        by = self._verifier.name if self._verifier and self._verifier.knows(retrieved.language) else ""
         found = [window for passage in passages for window in windows(passage)]
         if not found:
-            return Verdict(False, "nothing was found", 0.0, [])
+            return Verdict(False, "nothing was found", 0.0, [], verifier=by)
         knows = self._embedder.knows(retrieved.language)
         wordings = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
         shares = [wording.weight / sum(w.weight for w in wordings) for wording in wordings]
@@ -139,7 +141,7 @@ class AnswerabilityJudge:
         evidence = _without_other_products(named_itself, carried, evidence)
         if not evidence:
             named = ", ".join(sorted(named_itself or carried))
-            return Verdict(False, f"no passage speaks of {named}", 0.0, [])
+            return Verdict(False, f"no passage speaks of {named}", 0.0, [], verifier=by)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
         inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
@@ -149,7 +151,7 @@ class AnswerabilityJudge:
         evidence.sort(key=lambda e: (-e.score, e.window.passage.n, e.window.position))
         best = evidence[0]
         if kind is not None and best.score >= ENOUGH and not gives(kind, best.window.text):
-            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence)
+            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence, verifier=by)
         verdict = self._decided(evidence, self._verified(question, retrieved.language, evidence), stored)
         if verdict.answerable and (several := products_meant(question, evidence)):
             reason = f"the same is said of {', '.join(several)}"

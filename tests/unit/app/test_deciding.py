@@ -122,7 +122,7 @@ def test_a_verifier_that_breaks_changes_nothing() -> None:
 
 def test_what_settles_a_question_is_settled_whatever_the_verifier_says() -> None:
     verdict = judged("How long is the motor of the WM-800 guaranteed?", FixedVerifier(1.0))
-    assert (verdict.outcome, verdict.support) == ("refuse", 0.0)
+    assert (verdict.outcome, verdict.support, verdict.verifier) == ("refuse", 0.0, "fixed")
 
 
 def test_subjects_are_the_nearest_headings_of_good_evidence() -> None:

@@ -37,6 +37,11 @@ def test_a_threshold_is_not_higher_than_it_pays() -> None:
     assert fit(judged([0.2 + i / 20 for i in range(12)], [0.1] * 12)).kept == 1.0
 
 
+def test_what_is_settled_whatever_the_score_does_not_open_the_door_to_asking_back() -> None:
+    report = fit(judged([0.0] + [0.5 + i / 100 for i in range(12)], [0.1] * 12), ask_keep=1.0)
+    assert (report.ask_from, report.asked) == (0.5, 0.0)
+
+
 def test_few_questions_fit_nothing() -> None:
     with pytest.raises(DatasetError, match="12 answerable and 9 unanswerable"):
         fit(judged([0.5] * 12, [0.1] * 9))
