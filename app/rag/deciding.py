@@ -77,7 +77,7 @@ def products_meant(question: str, evidence: Sequence[Evidence]) -> tuple[str, ..
             continue
         words = _words(each)
         if len(words & wanted) >= _SAME_WORDS * max(len(words | wanted), 1):
-            said.setdefault(*own, product_names(each.window.text)[0])
+            said.setdefault(min(own), product_names(each.window.text)[0])
     return tuple(said.values())[: MOST_SUBJECTS + 1] if len(said) > MAX_QUOTES else ()
 
 
