@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from app.rag.answer import Ask
+from app.rag.chain import AnswerChain
+from app.rag.deciding import Thresholds, as_text
 from app.rag.followup import FollowUps
 from app.rag.retrieve import HybridSearch
 from app.workspace import Settings, open_workspace
+from finetune.errors import DatasetError
 from finetune.evaluate import DatasetDocument, FoundPassage, evaluate_retrieval, read_documents, read_questions
+from finetune.refusals import AskedQuestion, JudgedQuestion, RefusalReport, fit
 from finetune.retrieval_report import RetrievalReport
 from ingest.errors import FrontdeskError
 from ingest.pipeline import Progress, Upload
@@ -100,6 +107,49 @@ def run_retrieval(
     with indexed(dataset, ingest_progress) as corpus:
         finder = DocumentFinder(corpus.search, corpus.kb, corpus.ids)
         return evaluate_retrieval(questions, finder, corpus.seconds, ask_progress)
+
+
+def judge_questions(
+    chain: AnswerChain, kb: KnowledgeBase, questions: Sequence[AskedQuestion], progress: Callable[[int, int], None]
+) -> list[JudgedQuestion]:
+    """Ask for the verdict on each question, over the very path of answering."""
+
+    async def judged() -> list[JudgedQuestion]:
+        found = []
+        for done, asked in enumerate(questions, start=1):
+            verdict = (await chain.prepare.ainvoke(Ask(asked.question, kb))).verdict
+            found.append(JudgedQuestion(asked.question, asked.answerable, verdict.support, verdict.verifier))
+            progress(done, len(questions))
+        return found
+
+    return asyncio.run(judged())
+
+
+def fit_refusals(judged: Sequence[JudgedQuestion], keep: float, ask_keep: float) -> tuple[list[RefusalReport], str]:
+    """Thresholds for questions judged with the verifier and without, and both as a knowledge base stores them.
+
+    Raises:
+        DatasetError: too few questions of a kind.
+    """
+    if not judged:
+        raise DatasetError("there are no questions to fit thresholds on")
+    # Questions in a language that the verifier does not know have another scale, and thresholds of their own. A few of them
+    # among many are left to the shipped ones.
+    groups = {name: [q for q in judged if q.verifier == name] for name in sorted({q.verifier for q in judged})}
+    most = max(groups.values(), key=len)
+    reports = []
+    for group in groups.values():
+        try:
+            reports.append(fit(group, keep, ask_keep))
+        except DatasetError:
+            if group is most:
+                raise
+    return reports, as_text({r.verifier: Thresholds(_below(r.answer_from), _below(r.ask_from)) for r in reports})
+
+
+def _below(threshold: float) -> float:
+    # Rounded up it would lose the question that it was fitted to.
+    return math.floor(threshold * 1e4) / 1e4
 
 
 def write_documents(documents: Sequence[DatasetDocument], folder: Path) -> tuple[list[Upload], dict[str, str]]:

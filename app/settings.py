@@ -31,6 +31,11 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_CACHE_SIMILARITY``  cosine from which that is looked at
     ``FRONTDESK_CURATED_SEMANTIC``  whether a question that means the same gets a curated answer
     ``FRONTDESK_CURATED_SIMILARITY``  cosine from which that is looked at
+    ``FRONTDESK_RERANKER``          a CrossEncoder that scores the best candidates again: a folder or a hub name; none by default
+    ``FRONTDESK_RERANK_CANDIDATES``  how many of them
+    ``FRONTDESK_RERANK_SHARE``      what it has to say beside the order so far; 1 replaces that
+    ``FRONTDESK_RERANK_TIMEOUT_S``  seconds after which the order stays as it was
+    ``FRONTDESK_VERIFIER``          a folder of a verifier (`python -m finetune.verifier`), a second opinion on what can be answered
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
@@ -53,6 +58,12 @@ class AppSettings(BaseSettings):
     cache_similarity: float = Field(default=0.85, gt=0, le=1)
     curated_semantic: bool = True
     curated_similarity: float = Field(default=0.9, gt=0, le=1)
+
+    reranker: str = ""
+    rerank_candidates: int = Field(default=10, ge=2, le=100)
+    rerank_share: float = Field(default=1.0, gt=0, le=1)
+    rerank_timeout_s: float = Field(default=1.0, gt=0)
+    verifier: str = ""
 
     @field_validator("api_key")
     @classmethod

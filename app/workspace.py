@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -43,10 +44,12 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:
     from app.rag.chain import AnswerChain
     from app.rag.front import AnswerFront
+    from app.rag.rerank import Reranking
     from app.rag.retrieve import HybridSearch
     from app.rag.rewordings import Rewordings
     from serving.engines import ChatEngine
     from serving.packaged import PackagedModel
+    from serving.verifier import Verifier
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +262,7 @@ class Workspace:
         """Hybrid retrieval."""
         from app.rag.retrieve import HybridSearch
 
-        parts = (self.index, self.catalog, self.embedder, self.sparse, self.places, self.rewordings)
+        parts = (self.index, self.catalog, self.embedder, self.sparse, self.places, self.rewordings, self._reranking())
         return HybridSearch(*parts)
 
     @cached_property
@@ -270,6 +273,24 @@ class Workspace:
 
         words = Vocabularies() if self.settings.app.spelling else None
         return Rewordings(Glossary(self.engine), self.sparse, words)
+
+    def _reranking(self) -> Reranking | None:
+        app = self.settings.app
+        if not app.reranker:
+            return None
+        from app.rag.rerank import Reranking
+        from serving.reranker import load_reranker
+
+        scorer = load_reranker(app.reranker)
+        return Reranking(scorer, app.rerank_candidates, app.rerank_share, app.rerank_timeout_s)
+
+    @cached_property
+    def verifier(self) -> Verifier | None:
+        """What gives a second opinion on what can be answered, if the settings name one."""
+        from serving.verifier import load_verifier
+
+        folder = self.settings.app.verifier
+        return load_verifier(Path(folder).expanduser()) if folder else None
 
     @cached_property
     def packaged(self) -> PackagedModel:
@@ -296,7 +317,7 @@ class Workspace:
         # Opening the pipeline first settles what an earlier process left in the index.
         _ = self.pipeline
         app = self.settings.app
-        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max)
+        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
 
     @cached_property
     def answers(self) -> AnswerFront:

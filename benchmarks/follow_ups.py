@@ -25,7 +25,7 @@ from datasets import read
 from app.rag.followup import FollowUps
 from app.rag.question import Wording, wordings_of
 from app.rag.retrieve import HybridSearch
-from app.workspace import Settings, open_workspace
+from app.workspace import Settings, Workspace, open_workspace
 from finetune.evaluate import DatasetDocument
 from finetune.metrics import mean, recall_at
 from ingest.errors import FrontdeskError, NotFound
@@ -164,7 +164,7 @@ SETS: dict[str, Callable[[Path], Set]] = {
 @contextmanager
 def indexed(
     folder: Path, documents: Sequence[DatasetDocument]
-) -> Iterator[tuple[HybridSearch, KnowledgeBase, dict[str, str]]]:
+) -> Iterator[tuple[Workspace, KnowledgeBase, dict[str, str]]]:
     """The documents in a knowledge base below ``folder``; what is there already is used."""
     settings = Settings.load()
     # Whatever database and index the settings name hold customers' data: a benchmark never touches them.
@@ -189,7 +189,7 @@ def indexed(
                 if result.state is State.FAILED:
                     raise FrontdeskError(f"{ids[result.document]!r} could not be ingested: {result.reason}") from None
             workspace.index.optimize(kb.id)
-        yield workspace.search, workspace.catalog.knowledge_base("evaluation"), ids
+        yield workspace, workspace.catalog.knowledge_base("evaluation"), ids
 
 
 class Ways:
@@ -275,8 +275,8 @@ def main() -> int:
             documents = bounded(documents, turns)
             turns = [turn for turn in turns if in_half(turn, arguments.half)]
             turns = random.Random(0).sample(turns, min(arguments.most, len(turns)))
-            with indexed((arguments.keep or Path(temporary)) / name, documents) as (search, kb, ids):
-                for row in measure(name, Ways(search, kb, ids), turns):
+            with indexed((arguments.keep or Path(temporary)) / name, documents) as (workspace, kb, ids):
+                for row in measure(name, Ways(workspace.search, kb, ids), turns):
                     print(row, flush=True)
     return 0
 

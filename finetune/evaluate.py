@@ -73,7 +73,7 @@ def read_documents(dataset: Path) -> list[DatasetDocument]:
     """
     return [
         DatasetDocument(str(row["doc_id"]), str(row.get("title") or ""), str(row["text"]))
-        for row in _rows(dataset / "documents.jsonl", ("doc_id", "text"))
+        for row in read_rows(dataset / "documents.jsonl", ("doc_id", "text"))
     ]
 
 
@@ -84,7 +84,7 @@ def read_questions(dataset: Path) -> list[DatasetQuestion]:
         DatasetError: the file is missing or a row cannot be read.
     """
     questions = []
-    for number, row in enumerate(_rows(dataset / "questions.jsonl", ("question",)), start=1):
+    for number, row in enumerate(read_rows(dataset / "questions.jsonl", ("question",)), start=1):
         named = [row["doc_id"]] if row.get("doc_id") else []
         relevant = frozenset(map(str, [*named, *row.get("doc_ids", [])]))
         if row.get("is_impossible"):
@@ -153,7 +153,12 @@ def _snippet(text: str) -> str:
     return line if len(line) <= SNIPPET else f"{line[: SNIPPET - 1]}…"
 
 
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a JSONL file, each with the needed fields.
+
+    Raises:
+        DatasetError: the file cannot be read, or a row of it.
+    """
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):

@@ -1,4 +1,4 @@
-"""Retrieval metrics over one ranking each. Pure: no I/O.
+"""Metrics of one ranking each, and of what was answered and refused. Pure: no I/O.
 
 Definitions as in Manning, Raghavan and Schütze, Introduction to Information Retrieval, chapter 8; relevance is binary.
 Why no library: these are three expressions that hand-computed tables test, while ranx brings numba, matplotlib and ten more
@@ -8,6 +8,7 @@ these once (docs/experiments.md).
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 
@@ -32,6 +33,54 @@ def ndcg_at(ranking: Sequence[str], relevant: Set[str], k: int) -> float:
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean; 0.0 of nothing."""
     return sum(values) / len(values) if values else 0.0
+
+
+def roc_auc(scores: Sequence[float], positive: Sequence[bool]) -> float:
+    """Chance that a positive question scores above a negative one, ties counting half; 0.5 when one kind is missing."""
+    yes = [score for score, is_positive in zip(scores, positive, strict=True) if is_positive]
+    no = sorted(score for score, is_positive in zip(scores, positive, strict=True) if not is_positive)
+    if not yes or not no:
+        return 0.5
+    above = sum(bisect.bisect_left(no, score) + bisect.bisect_right(no, score) for score in yes)
+    return above / (2 * len(yes) * len(no))
+
+
+def risk_coverage(scores: Sequence[float], answerable: Sequence[bool]) -> list[tuple[float, float]]:
+    """(coverage, risk) as the threshold falls: share of questions answered, and share of those that had no answer.
+
+    One point for each threshold, so that equal scores are answered together. El-Yaniv and Wiener, On the Foundations of
+    Noise-free Selective Classification, JMLR 2010.
+    """
+    ranked = sorted(zip(scores, answerable, strict=True), key=lambda pair: -pair[0])
+    curve, wrong = [], 0
+    for place, (score, is_answerable) in enumerate(ranked, start=1):
+        wrong += not is_answerable
+        if place == len(ranked) or ranked[place][0] != score:
+            curve.append((place / len(ranked), wrong / place))
+    return curve
+
+
+def aurc(scores: Sequence[float], answerable: Sequence[bool]) -> float:
+    """Area under the risk-coverage curve, lower is better: the mean risk over all coverages (Geifman et al., ICLR 2019)."""
+    area, before = 0.0, 0.0
+    for coverage, risk in risk_coverage(scores, answerable):
+        area += (coverage - before) * risk
+        before = coverage
+    return area
+
+
+def threshold_keeping(scores: Sequence[float], answerable: Sequence[bool], keep: float) -> float:
+    """The highest threshold at which at least a share of the answerable questions is answered; 0.0 of none."""
+    held = sorted((s for s, is_answerable in zip(scores, answerable, strict=True) if is_answerable), reverse=True)
+    return held[max(math.ceil(keep * len(held) - 1e-9), 1) - 1] if held else 0.0
+
+
+def refused_keeping(scores: Sequence[float], answerable: Sequence[bool], keep: float) -> float:
+    """Share of unanswerable questions below the threshold that keeps a share of the answerable ones."""
+    threshold = threshold_keeping(scores, answerable, keep)
+    return mean(
+        [float(s < threshold) for s, is_answerable in zip(scores, answerable, strict=True) if not is_answerable]
+    )
 
 
 # What is reported of retrieval, by the names that the output uses.

@@ -47,6 +47,8 @@ class KnowledgeBaseRow(Base):
     # knowledge base's own id. Another index is built beside and takes this one's place by one update of this row.
     index_engine: Mapped[str] = mapped_column(String(20), default="")
     index_space: Mapped[str] = mapped_column(String(32), default="")
+    # From which support on questions are answered or asked back, as app/rag/deciding.py writes it; "" for what is shipped.
+    thresholds: Mapped[str] = mapped_column(String(300), default="", server_default="")
     # Grows with whatever could change an answer (ingest/corpus.py).
     corpus_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))

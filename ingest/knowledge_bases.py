@@ -203,6 +203,14 @@ class KnowledgeBases(Transactions):
             session.execute(of_base.where(row.embedding_model == "").values(values))
             session.execute(of_base.values(fingerprint=fingerprint))
 
+    def set_thresholds(self, knowledge_base_id: str, thresholds: str) -> None:
+        """Remember from which support on a knowledge base's questions are answered; "" goes back to what is shipped."""
+        with self._session() as session:
+            row = session.get(KnowledgeBaseRow, knowledge_base_id)
+            if row is None:
+                raise NotFound("the knowledge base has been deleted")
+            row.thresholds = thresholds
+
     def bind_engines(self, engine: str) -> None:
         """Remember for indexes of before which engine holds them: the one that the settings name now."""
         row = KnowledgeBaseRow

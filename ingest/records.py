@@ -73,6 +73,7 @@ AS_IT_CAME = Curation()
 class KnowledgeBase:
     """A knowledge base as the catalog knows it; ``fingerprint`` is "" until its first document.
 
+    thresholds: what its own unanswerable questions have fitted (app/rag/deciding.py); "" for what is shipped.
     corpus_version: that of the moment it was read; it grows with whatever could change an answer (ingest/corpus.py).
     """
 
@@ -85,6 +86,7 @@ class KnowledgeBase:
     created_at: datetime
     index_engine: str = ""
     index_space: str = ""
+    thresholds: str = ""
     corpus_version: int = field(default=0, compare=False)
 
     @property
@@ -176,6 +178,7 @@ def knowledge_base_of(row: KnowledgeBaseRow) -> KnowledgeBase:
         row.created_at,
         row.index_engine,
         row.index_space,
+        row.thresholds,
         row.corpus_version,
     )
 

@@ -331,6 +331,8 @@ class Verdict:
     score: float
     reason: str
     evidence: list[Evidence]
+    outcome: str = ""
+    meant: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,11 +84,20 @@ class WordingBody(BaseModel):
 
 
 class VerdictBody(BaseModel):
-    """Whether the passages hold an answer."""
+    """Whether the passages hold an answer.
+
+    ``outcome``: what follows from it. ``support``: what that was decided by, the evidence's score or, with a verifier, the
+    calibrated probability; ``verified``: the verifier's best score, null when none was asked. ``meant``: what the customer
+    is asked to choose from.
+    """
 
     answerable: bool
+    outcome: Literal["answer", "ask_back", "refuse"]
     sure: bool
     score: float
+    support: float
+    verified: float | None
+    meant: list[str]
     reason: str
     evidence: list[EvidenceBody]
 

@@ -85,8 +85,12 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
         ],
         verdict=VerdictBody(
             answerable=verdict.answerable,
+            outcome=verdict.outcome,
             sure=verdict.sure,
             score=verdict.score,
+            support=verdict.support,
+            verified=verdict.verified,
+            meant=list(verdict.meant),
             reason=verdict.reason,
             evidence=[
                 EvidenceBody(n=e.window.passage.n, text=e.window.text, score=e.score)

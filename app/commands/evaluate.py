@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import JsonOption, out, print_json, progress_bar, reported
+from app.commands.common import JsonOption, KbOption, out, print_json, progress_bar, reported
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate on a dataset folder.")
 
@@ -56,3 +56,51 @@ def retrieval(
     # Last: figures that took minutes are not lost to a folder that cannot be written.
     if save:
         write_run(save, result.run)
+
+
+@app.command("refusals")
+@reported
+def refusals(
+    questions: Annotated[
+        Path | None, typer.Option(help="JSONL file: {question, is_impossible?}; at least 10 of each kind.")
+    ] = None,
+    kb: KbOption = None,
+    keep: Annotated[float, typer.Option(min=0.5, max=1.0, help="Share of answerable questions to answer.")] = 0.9,
+    ask_keep: Annotated[
+        float, typer.Option(min=0.5, max=1.0, help="Share of them to answer or ask back about, not refuse.")
+    ] = 0.98,
+    store: Annotated[bool, typer.Option(help="Store the thresholds with the knowledge base.")] = True,
+    forget: Annotated[bool, typer.Option("--forget", help="Go back to the shipped thresholds.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit when a knowledge base answers, asks back and refuses, on its own questions.
+
+    Prints risk and coverage, and stores the thresholds: page, API and evaluation use them from then
+    on. No engine is asked. Fit again when the documents or the verifier have changed much.
+    """
+    from app.commands.evaluate_tables import print_refusals
+    from app.errors import UsageError
+    from app.evaluation import fit_refusals, judge_questions
+    from app.workspace import open_workspace
+    from finetune.refusals import read_asked
+
+    if questions is None and not forget:
+        raise UsageError("--questions: name a file of questions to fit on")
+    asked = read_asked(questions) if questions and not forget else []
+    with open_workspace() as workspace:
+        base = workspace.catalog.knowledge_base(kb or workspace.settings.app.kb)
+        if forget:
+            workspace.catalog.set_thresholds(base.id, "")
+            out.print(f"{base.name} answers by the shipped thresholds again")
+            return
+        with progress_bar("asking") as report:
+            judged = judge_questions(
+                workspace.chain, base, asked, lambda done, total: report("questions", "asking", done, total)
+            )
+        reports, thresholds = fit_refusals(judged, keep, ask_keep)
+        if store:
+            workspace.catalog.set_thresholds(base.id, thresholds)
+    if as_json:
+        print_json({"kb": base.name, "stored": store, "fitted": [r.as_json() for r in reports]})
+    else:
+        print_refusals(out, reports)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from finetune.compare import Changed, Comparison
 from finetune.metrics import METRICS
+from finetune.refusals import RefusalReport
 from finetune.retrieval_report import Figures, Miss, RetrievalReport
 
 # Below this p a difference is called one.
@@ -46,6 +47,26 @@ def print_comparison(out: Console, comparison: Comparison, most: int) -> None:
     for title, changed in (("won", comparison.won), ("lost", comparison.lost)):
         out.print(f"[bold]{title}: {len(changed)} questions[/]")
         _print_changed(out, changed[:most])
+
+
+def print_refusals(out: Console, reports: Sequence[RefusalReport]) -> None:
+    """Thresholds, what they do to the questions they were fitted on, and points of the risk-coverage curve."""
+    for report in reports:
+        by = f"with the verifier {report.verifier}" if report.verifier else "by the evidence"
+        out.print(
+            f"[bold]{report.answerable} answerable and {report.unanswerable} unanswerable questions[/], judged {escape(by)}"
+        )
+        out.print(f"answered from {report.answer_from:.3f}, asked back from {report.ask_from:.3f}, refused below")
+        out.print(
+            f"answerable answered {report.kept:.1%}, unanswerable not answered {report.refused:.1%}, asked back "
+            f"{report.asked:.1%} of all; AUC {report.auc:.3f}, area under risk-coverage {report.aurc:.3f}"
+        )
+        out.print(f"with 90 % of the answerable answered, {report.at_90:.1%} of the unanswerable are not")
+        table = Table("coverage", "risk", box=None)
+        for step in range(1, 11):
+            coverage, risk = next(point for point in report.curve if point[0] >= step / 10 - 1e-9)
+            table.add_row(f"{coverage:.0%}", f"{risk:.1%}")
+        out.print(table)
 
 
 def _cells(figures: Figures) -> list[str]:

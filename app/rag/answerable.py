@@ -9,21 +9,27 @@ Each window (sentence or table row) of the best passages gets a score from two s
 Words name the thing exactly, similarity carries paraphrases that share no word. Two things settle a question whatever
 the score: a product code of the question that stands in no window (the passages then speak of another product), and a
 kind of answer (an amount of money, a length of time) that no window with enough evidence can give.
+
+A verifier, where there is one and it knows the language, reads the question with the best windows; what it says and the
+evidence make a calibrated probability. What follows from it: app/rag/deciding.py.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import mul
+from typing import Literal
 
 import numpy as np
 from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
+from app.rag.deciding import ENOUGH, Thresholds, products_meant, subjects
 from app.rag.leaning import Lacks, leaning
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
@@ -33,12 +39,15 @@ from ingest.sparse import codes, product_codes
 from ingest.terms import holds
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
+from serving.verifier import Verifier, shown
 
+log = logging.getLogger(__name__)
 # Thresholds and weights: fitted as docs/experiments.md tells, on sets that the product is not measured on.
 SIMILARITY_SHARE = 0.5
 SURE = 0.40
-ENOUGH = 0.18
 MAX_WINDOWS = 48
+# Windows that the verifier reads: its time is this many short sentences.
+VERIFIED = 5
 # Window vectors kept: 1.5 kB each with the packaged embedder, so 30 MB at most.
 REMEMBERED = 20_000
 # How much the passage's own retrieval score has to say beside its windows'.
@@ -62,7 +71,12 @@ _KIND_WORDS = (
 class Verdict:
     """Whether the passages hold an answer, with the evidence, best first.
 
-    sure: enough for a model that cannot tell by itself; below it, quotes are given as the closest passage only.
+    sure:     enough for a model that cannot tell by itself; below it, quotes are given as the closest passage only.
+    support:  what the outcome was decided by: the evidence's score, or with a verifier the calibrated probability;
+              0 when something settles the question whatever the score.
+    verified: the verifier's best score; None when it was not asked.
+    verifier: its name, whether or not it was needed; "" when there is none that knows the language, or it failed.
+    meant:    subjects or products to choose from; when there are any, the customer is asked back.
     """
 
     answerable: bool
@@ -70,29 +84,49 @@ class Verdict:
     score: float
     evidence: list[Evidence]
     sure: bool = False
+    support: float = 0.0
+    verified: float | None = None
+    verifier: str = ""
+    meant: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Literal["answer", "ask_back", "refuse"]:
+        """What follows from it."""
+        if self.answerable:
+            return "answer"
+        return "ask_back" if self.meant else "refuse"
 
 
 class AnswerabilityJudge:
     """Judges retrieved passages; blocking (it embeds windows), so the event loop calls it in a thread."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, verifier: Verifier | None = None) -> None:
         self._embedder = embedder
+        self._verifier = verifier
         # The same windows come back with every question on the same subject, and embedding them is what judging costs.
         self._remembered: LRUCache[str, Vectors] = LRUCache(maxsize=REMEMBERED)
         self._lock = threading.Lock()
 
     def judge(
-        self, question: str, retrieved: Retrieved, passages: Sequence[Passage], asked: str | None = None
+        self,
+        question: str,
+        retrieved: Retrieved,
+        passages: Sequence[Passage],
+        asked: str | None = None,
+        stored: str = "",
     ) -> Verdict:
         """Find the evidence and decide.
 
+        stored: thresholds of the knowledge base, as text (deciding.Thresholds); "" for the shipped ones.
         asked: a follow-up as the customer put it; what it names itself must be spoken of, what was carried into
                ``question`` from the turns before may be left open ("And how do I return it?").
         """
         asked = asked or question
+        # Also of what is settled without it: the scale that a question is judged on depends on its language alone.
+        by = self._verifier.name if self._verifier and self._verifier.knows(retrieved.language) else ""
         found = [window for passage in passages for window in windows(passage)]
         if not found:
-            return Verdict(False, "nothing was found", 0.0, [])
+            return Verdict(False, "nothing was found", 0.0, [], verifier=by)
         knows = self._embedder.knows(retrieved.language)
         judged = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
         wordings = [wording for wording in judged if not wording.instead_of]
@@ -114,7 +148,7 @@ class AnswerabilityJudge:
         evidence = _without_other_products(named_itself, carried, retrieved.named, evidence)
         if not evidence:
             names = ", ".join(sorted(named_itself or carried))
-            return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [])
+            return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], verifier=by)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
         inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
@@ -124,9 +158,41 @@ class AnswerabilityJudge:
         evidence.sort(key=lambda e: (-e.score, e.window.passage.n, e.window.position))
         best = evidence[0]
         if kind is not None and best.score >= ENOUGH and not gives(kind, best.window.text):
-            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence)
-        reason = f"evidence {best.score:.2f}, {ENOUGH:.2f} needed, sure from {SURE:.2f}"
-        return Verdict(best.score >= ENOUGH, reason, best.score, evidence, sure=best.score >= SURE)
+            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence, verifier=by)
+        verdict = self._decided(evidence, self._verified(question, retrieved.language, evidence), stored)
+        if verdict.answerable and (several := products_meant(question, evidence)):
+            reason = f"the same is said of {', '.join(several)}"
+            return replace(verdict, answerable=False, sure=False, reason=reason, meant=several)
+        return verdict
+
+    def _decided(self, evidence: list[Evidence], verified: float | None, stored: str) -> Verdict:
+        score = evidence[0].score
+        support, verifier, shipped = score, "", ENOUGH
+        reason = f"evidence {score:.2f}"
+        if verified is not None and self._verifier is not None:
+            calibration = self._verifier.calibration
+            support, verifier = calibration.probability(score, verified), self._verifier.name
+            shipped = calibration.answer_from
+            reason += f", verifier {verified:.2f}, together {support:.2f}"
+        thresholds = Thresholds.of(stored, verifier, shipped)
+        reason += f", {thresholds.answer_from:.2f} needed, sure from {SURE:.2f}"
+        answerable = support >= thresholds.answer_from
+        meant = subjects(evidence) if not answerable and support >= thresholds.ask_from else ()
+        return Verdict(
+            answerable, reason, score, evidence, answerable and score >= SURE, support, verified, verifier, meant
+        )
+
+    def _verified(self, question: str, language: str, evidence: Sequence[Evidence]) -> float | None:
+        verifier = self._verifier
+        if verifier is None or not verifier.knows(language):
+            return None
+        texts = list(dict.fromkeys(shown(each.window) for each in evidence[:VERIFIED]))
+        try:
+            return max(verifier.score(question, texts))
+        # A damaged model may raise anything; the question is judged by the evidence then.
+        except Exception:
+            log.warning("the verifier %s failed: judged without it", verifier.name, exc_info=True)
+            return None
 
     def _scores(self, wording: str, retrieved: Retrieved, found: Sequence[Window], knows: bool) -> list[float]:
         coverage = self._coverage(wording, retrieved, found)
@@ -154,7 +220,7 @@ class AnswerabilityJudge:
         # The windows with most words first; the rest only as far as the time for embedding goes.
         order = sorted(range(len(found)), key=lambda i: (-coverage[i], found[i].passage.n, found[i].position))
         chosen = sorted(order[:MAX_WINDOWS])
-        vectors = self._vectors([_shown(found[i]) for i in chosen])
+        vectors = self._vectors([shown(found[i]) for i in chosen])
         cosines = vectors @ (self._embedder.embed_query(question) if asked is None else asked)
         scores = [0.0] * len(found)
         for i, cosine in zip(chosen, cosines, strict=True):
@@ -211,13 +277,6 @@ def _without_other_products(
         if all(spoken_of(code, e.window.context) for code in asked)
         and (not (own := product_codes(e.window.text)) or own & meant)
     ]
-
-
-def _shown(window: Window) -> str:
-    """A window with its nearest heading: a sentence in a manual rarely names what it is about."""
-    path = window.passage.heading_path
-    head = path[-1] if path else window.passage.title
-    return f"{head}: {window.text}" if head else window.text
 
 
 def _text(payload: dict[str, object]) -> str:

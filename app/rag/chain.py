@@ -22,7 +22,7 @@ from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.condense import Standalone
 from app.rag.draft import Draft
 from app.rag.followup import FollowUps
-from app.rag.refusals import closest, refusal
+from app.rag.refusals import asking_back, closest, refusal
 from app.rag.retrieve import HybridSearch, Retrieved
 from ingest.embed import Embedder
 from ingest.errors import SettingsError
@@ -33,6 +33,7 @@ from serving.errors import EngineError, NothingSupported, ThinEvidence, WrongLan
 from serving.extractive import MAX_QUOTES, extract
 from serving.passages import Passage, Window
 from serving.prompts import render_answer
+from serving.verifier import Verifier
 
 # Windows that a small model is given.
 FOCUS_WINDOWS = 4
@@ -62,6 +63,7 @@ class AnswerChain:
 
     engines: the rungs that write, best first; the extractive answer and the refusal stand below them.
     top_k:   passages that reach judge and prompt.
+    verifier: a second opinion of the judge; without one, verdicts are made from retrieval alone.
     """
 
     def __init__(
@@ -71,11 +73,12 @@ class AnswerChain:
         engines: Sequence[ChatEngine],
         top_k: int = 5,
         question_max: int = 2000,
+        verifier: Verifier | None = None,
     ) -> None:
         self._search = search
         self._follow_ups = FollowUps(search)
         self._embedder = embedder
-        self._judge = AnswerabilityJudge(embedder)
+        self._judge = AnswerabilityJudge(embedder, verifier)
         self._engines = list(engines)
         self._top_k = top_k
         self._question_max = question_max
@@ -155,7 +158,12 @@ class AnswerChain:
     async def _judged(self, prepared: Prepared) -> Prepared:
         clock = time.perf_counter()
         verdict = await asyncio.to_thread(
-            self._judge.judge, prepared.standalone, prepared.retrieved, prepared.passages, prepared.ask.question
+            self._judge.judge,
+            prepared.standalone,
+            prepared.retrieved,
+            prepared.passages,
+            prepared.ask.question,
+            prepared.ask.knowledge_base.thresholds,
         )
         return replace(prepared, verdict=verdict, timings_ms={**prepared.timings_ms, "judge": _since(clock)})
 
@@ -164,7 +172,7 @@ class AnswerChain:
     async def _write(self, inputs: AsyncIterator[Prepared]) -> AsyncIterator[AnswerEvent]:
         async for prepared in inputs:
             if not prepared.verdict.answerable:
-                yield Done(self._refused(prepared, [], None))
+                yield Done(self._asked_back(prepared) if prepared.verdict.meant else self._refused(prepared, [], None))
                 return
             async for event in self._climb_down(prepared):
                 yield event
@@ -284,6 +292,10 @@ class AnswerChain:
             withheld=withheld,
             **_common(prepared),
         )
+
+    def _asked_back(self, prepared: Prepared) -> Answer:
+        text = asking_back(prepared.retrieved.language, prepared.verdict.meant)
+        return Answer(answer=text, outcome=Outcome.ASKED_BACK, **_common(prepared))
 
     def _refused(
         self,

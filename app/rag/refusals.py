@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _REFUSALS = {
     "en": "I could not find this in our documents, so I would rather not guess. Shall I pass your question to a colleague?",
     "zh": "我在我们的资料里没有找到相关内容，不想随意猜测。需要我把您的问题转给人工客服吗？",
@@ -40,6 +42,35 @@ _AWAY = {
     "prendre le relais.",
     "es": "En este momento no puedo consultarlo. Inténtelo de nuevo en unos minutos o deje que le atienda un compañero.",
 }
+
+
+_WHICH = {
+    "en": ("I am not sure what you are asking for. Our documents speak of {}. Which of these do you mean?", ", "),
+    "zh": ("我不太确定您问的是什么。我们的资料里提到：{}。您指的是哪一个？", "、"),
+    "de": ("Ich bin nicht sicher, wonach Sie fragen. Unsere Unterlagen sprechen von {}. Was davon meinen Sie?", ", "),
+    "fr": ("Je ne suis pas sûr de ce que vous cherchez. Nos documents parlent de {}. Lequel voulez-vous dire ?", ", "),
+    "es": ("No estoy seguro de qué busca. Nuestros documentos hablan de {}. ¿A cuál se refiere?", ", "),
+}
+_ONE = {
+    "en": "I am not sure that our documents answer this. What comes closest is about {}. Could you say more precisely what you need?",
+    "zh": "我不确定我们的资料能否回答这个问题。最接近的内容是关于{}的。您能说得更具体一些吗？",
+    "de": "Ich bin nicht sicher, ob unsere Unterlagen das beantworten. Am nächsten kommt {}. Können Sie genauer sagen, was Sie "
+    "brauchen?",
+    "fr": "Je ne suis pas sûr que nos documents y répondent. Le plus proche concerne {}. Pouvez-vous préciser votre demande ?",
+    "es": "No estoy seguro de que nuestros documentos lo respondan. Lo más cercano trata de {}. ¿Puede precisar qué necesita?",
+}
+
+
+def asking_back(language: str, subjects: Sequence[str]) -> str:
+    """A question to the customer that names what the passages are about, in their own words."""
+    if len(subjects) == 1:
+        return _ONE.get(language, _ONE["en"]).format(_quoted(subjects[0], language))
+    text, between = _WHICH.get(language, _WHICH["en"])
+    return text.format(between.join(_quoted(subject, language) for subject in subjects))
+
+
+def _quoted(subject: str, language: str) -> str:
+    return f"「{subject}」" if language == "zh" else f"“{subject}”"
 
 
 def away(language: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict
 from app.rag.fusion import Fused, merge
 from app.rag.question import Wording, wordings_of
 from app.rag.ranking import rank
+from app.rag.rerank import Reranking
 from app.rag.rewordings import Reworder
 from app.rag.synonyms import Named
 from ingest.bindings import FixedPlaces, Place, Places, still_answers
@@ -79,12 +80,14 @@ class HybridSearch:
         sparse: SparseEncoder,
         places: Places | None = None,
         reworder: Reworder | None = None,
+        reranking: Reranking | None = None,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._sparse = sparse
         self._places = places or FixedPlaces(index, embedder)
         self._reworder = reworder
+        self._reranking = reranking
 
     def search(
         self,
@@ -164,6 +167,10 @@ class HybridSearch:
         ranked = [rank(wording.text, legs) for wording, legs in found]
         fused = merge(ranked, [wording.weight for wording in wordings])
         timings["rank"] = 1e3 * (time.perf_counter() - clock)
+        if self._reranking is not None:
+            clock = time.perf_counter()
+            fused = self._reranking.order(question, fused)
+            timings["rerank"] = 1e3 * (time.perf_counter() - clock)
         return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named)
 
     def titles_like(

@@ -103,15 +103,18 @@ def _result(found: Retrieval, t: Translate) -> None:
 
 
 def _verdict(verdict: Verdict, t: Translate) -> None:
-    kind = "sure" if verdict.sure else "unsure" if verdict.answerable else "refused"
+    kind = "sure" if verdict.sure else "unsure" if verdict.answerable else "asked" if verdict.meant else "refused"
     icon, colour = {
         "sure": ("check_circle", "green"),
         "unsure": ("rule", "orange"),
+        "asked": ("contact_support", "orange"),
         "refused": ("support_agent", "red"),
     }[kind]
     with st.container(border=True, key="verdict"):
         st.markdown(f"#### :{colour}[:material/{icon}:] {t(f'try_{kind}')}")
         lines = [t(f"try_{kind}_lead")]
+        if verdict.meant:
+            lines.append(" · ".join(formats.one_line(subject, 100) for subject in verdict.meant))
         if verdict.reason:
             lines.append(f":gray[{t('try_reason', reason=formats.one_line(verdict.reason, 300))}]")
         st.markdown("  \n".join(lines))

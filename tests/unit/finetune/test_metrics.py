@@ -1,4 +1,4 @@
-"""Retrieval metrics against values computed by hand."""
+"""Metrics against values computed by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ import math
 
 import pytest
 
-from finetune.metrics import METRICS, mean, ndcg_at, rank_of, recall_at, reciprocal_rank_at
+from finetune.metrics import (
+    METRICS,
+    aurc,
+    mean,
+    ndcg_at,
+    rank_of,
+    recall_at,
+    reciprocal_rank_at,
+    refused_keeping,
+    risk_coverage,
+    roc_auc,
+    threshold_keeping,
+)
 
 # ranking, relevant, k, recall, reciprocal rank, nDCG
 TABLE = [
@@ -53,3 +65,30 @@ def test_what_is_reported() -> None:
 )
 def test_rank(ranking: str, relevant: set[str], rank: int | None) -> None:
     assert rank_of(list(ranking), relevant) == rank
+
+
+@pytest.mark.parametrize(
+    ("scores", "positive", "auc"),
+    [
+        ([0.9, 0.8, 0.2, 0.1], [True, True, False, False], 1.0),
+        ([0.9, 0.8, 0.2, 0.1], [False, False, True, True], 0.0),
+        ([0.5, 0.5, 0.5], [True, False, False], 0.5),
+        ([0.9, 0.5, 0.5, 0.1], [True, True, False, False], 0.875),
+        ([0.9], [True], 0.5),
+    ],
+)
+def test_roc_auc(scores: list[float], positive: list[bool], auc: float) -> None:
+    assert roc_auc(scores, positive) == auc
+
+
+def test_risk_grows_with_coverage_and_ties_are_answered_together() -> None:
+    scores, answerable = [0.9, 0.7, 0.7, 0.1], [True, False, True, False]
+    assert risk_coverage(scores, answerable) == [(0.25, 0.0), (0.75, 1 / 3), (1.0, 0.5)]
+    assert aurc(scores, answerable) == pytest.approx(0.5 * (1 / 3) + 0.25 * 0.5)
+
+
+@pytest.mark.parametrize(("keep", "threshold", "refused"), [(1.0, 0.2, 0.5), (0.75, 0.4, 1.0), (0.5, 0.6, 1.0)])
+def test_what_is_refused_when_a_share_is_kept(keep: float, threshold: float, refused: float) -> None:
+    scores, answerable = [0.8, 0.6, 0.4, 0.2, 0.3, 0.1], [True] * 4 + [False] * 2
+    assert threshold_keeping(scores, answerable, keep) == threshold
+    assert refused_keeping(scores, answerable, keep) == refused

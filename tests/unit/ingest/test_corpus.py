@@ -97,6 +97,7 @@ CHANGES: dict[str, Act] = {
     "curate (source)": lambda r: r.curate(source="s3://b/a"),
     "rename_knowledge_base": lambda r: r.catalog.rename_knowledge_base("kb", "kb2"),
     "bind_index": lambda r: r.catalog.bind_index(r.kb.id, "model", 8, "f"),
+    "set_thresholds": lambda r: r.catalog.set_thresholds(r.kb.id, "{}"),
     "touch": lambda r: r.catalog.touch(r.kb.id),
     "switch": lambda r: r.switch(),
     "curated add": lambda r: r.rows.add(r.kb.id, CuratedDraft(("Why?",), "So.")),
