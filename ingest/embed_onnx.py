@@ -32,6 +32,9 @@ MODEL, SMALL, TOKENIZER, ABOUT = "model.onnx", "model-int8.onnx", "tokenizer.jso
 _FORM = 1
 # Small ones stay in the cache and have less padding: 8 are 10 % faster than 32 (docs/experiments.md).
 _BATCH = 8
+# Tokens up to which a passage is embedded in full precision: among short ones that say nearly the same (entries of an FAQ)
+# the noise of int8 decides, and they cost little (docs/experiments.md).
+_SHORT = 64
 _EXPORT_TIMEOUT_S = 600.0
 
 
@@ -70,7 +73,7 @@ class About:
 class OnnxEmbedder:
     """An exported model; the vectors are those of SentenceTransformerEmbedder.
 
-    small: passages are embedded with int8 weights; questions never are.
+    small: passages of more than 64 tokens are embedded with int8 weights; questions never are.
     """
 
     def __init__(
@@ -108,7 +111,15 @@ class OnnxEmbedder:
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Passages to unit vectors, shape (len(texts), size); texts of like length share a batch."""
-        return self._embed(SMALL if self._small else MODEL, [self._about.document + text for text in texts])
+        asked = [self._about.document + text for text in texts]
+        if not self._small:
+            return self._embed(MODEL, asked)
+        vectors = np.zeros((len(asked), self.size), dtype=np.float32)
+        short = np.array([count <= _SHORT for count in self.count_tokens(asked)], dtype=bool)
+        for name, which in ((MODEL, short), (SMALL, ~short)):
+            if which.any():
+                vectors[which] = self._embed(name, [asked[place] for place in np.flatnonzero(which)])
+        return vectors
 
     def embed_query(self, text: str) -> Vectors:
         """A question to a unit vector, shape (size,)."""

@@ -36,12 +36,14 @@ class Closeness:
     sentences: the same for the best two sentences in a row.
     phrase:    share of the question's pairs of neighbouring words that are neighbours here.
     near:      share of its pairs of near words that are near each other here, in any order.
+    head:      share of the question's words in the passage's title and headings.
     """
 
     sentence: float
     sentences: float
     phrase: float
     near: float
+    head: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Tokens:
 
     sentences: tuple[tuple[Token, ...], ...]
     head: frozenset[Token]
+
+    @property
+    def length(self) -> int:
+        """Words of the passage that are not stop words."""
+        return sum(map(len, self.sentences))
 
     @property
     def all(self) -> frozenset[Token]:
@@ -126,6 +133,7 @@ def _compared(
         ),
         phrase=_share(phrases, adjacent),
         near=_share(near, close),
+        head=_share(weights, head),
     )
 
 

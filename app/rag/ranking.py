@@ -1,9 +1,10 @@
 """From what the legs found to the order that answers are written from. Pure: no I/O.
 
-The best candidates of the fusion are ranked once more by ten signs: how far each leg lifts a passage above what else
+The best candidates of the fusion are ranked once more by twelve signs: how far each leg lifts a passage above what else
 it found, and how closely the passage's wording meets the question's (closeness.py). How much a leg has to say depends on the
 question: the dense leg's say grows with the best cosine, and both legs' falls where a sentence holds most of the words
-that were asked, for then the wording decides.
+that were asked, for then the wording decides. Among short passages the dense leg has more to say: sentences are what embedders are
+trained on, and what an FAQ is asked in other words has few words to share.
 
 The weights are fitted by `benchmarks/fit_ranking.py` on squad2 and cmrc2018; docs/experiments.md has the figures, leaving
 each set out in turn among them.
@@ -21,6 +22,8 @@ from ingest.index.base import Hit, LegHits
 
 # Candidates that are looked at closely: reading them takes some 3 ms on the machine of docs/experiments.md.
 CLOSE = 20
+# Words of a passage at which the sign of short passages is one half.
+_SHORT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Signs:
     dense, sparse: standard deviations above the mean of what the leg found.
     *_covered:     the same, times the share of the question's words in the best sentence of all candidates.
     *_near:        the same, times the best cosine.
+    dense_short:   the same, times how short the candidates are, 0 to 1.
     """
 
     dense: float
@@ -42,19 +46,23 @@ class Signs:
     sentences: float
     phrase: float
     near: float
+    head: float
+    dense_short: float
 
 
 WEIGHTS = Signs(
-    dense=0.869,
-    sparse=1.118,
-    dense_covered=-0.979,
-    sparse_covered=-0.549,
-    dense_near=1.299,
-    sparse_near=-0.241,
-    sentence=2.722,
-    sentences=0.967,
-    phrase=2.433,
-    near=1.329,
+    dense=0.779,
+    sparse=1.822,
+    dense_covered=-1.110,
+    sparse_covered=-0.356,
+    dense_near=1.267,
+    sparse_near=-1.562,
+    sentence=2.754,
+    sentences=0.677,
+    phrase=2.516,
+    near=1.419,
+    head=2.976,
+    dense_short=0.916,
 )
 
 
@@ -78,17 +86,21 @@ def rank(question: str, legs: LegHits) -> list[Fused]:
 
 def signs_of(question: str, legs: LegHits, candidates: Sequence[Fused]) -> list[Signs]:
     """The signs of each candidate."""
-    met = compare(question, [_tokens(candidate.hit) for candidate in candidates])
+    passages = [_tokens(candidate.hit) for candidate in candidates]
+    met = compare(question, passages)
     dense, sparse = _lifted(legs.dense), _lifted(legs.sparse)
     covered = max((closeness.sentence for closeness in met), default=0.0)
     nearest = legs.dense[0].score if legs.dense else 0.0
+    short = _SHORT / (_SHORT + statistics.fmean(passage.length for passage in passages)) if passages else 0.0
     return [
-        _signs(dense(candidate.dense), sparse(candidate.sparse), covered, nearest, closeness)
+        _signs(dense(candidate.dense), sparse(candidate.sparse), covered, nearest, short, closeness)
         for candidate, closeness in zip(candidates, met, strict=True)
     ]
 
 
-def _signs(dense: float, sparse: float, covered: float, nearest: float, closeness: Closeness) -> Signs:
+def _signs(
+    dense: float, sparse: float, covered: float, nearest: float, short: float, closeness: Closeness
+) -> Signs:
     return Signs(
         dense=dense,
         sparse=sparse,
@@ -100,6 +112,8 @@ def _signs(dense: float, sparse: float, covered: float, nearest: float, closenes
         sentences=closeness.sentences,
         phrase=closeness.phrase,
         near=closeness.near,
+        head=closeness.head,
+        dense_short=dense * short,
     )
 
 

@@ -72,7 +72,7 @@ def test_one_thing_written_two_ways(question: str, text: str) -> None:
     ("question", "text"), [("", "Some text."), ("the of", "Some text."), ("filter", ""), ("?", "!")]
 )
 def test_nothing_to_compare_is_nothing(question: str, text: str) -> None:
-    assert wordings(question, text) == [Closeness(0.0, 0.0, 0.0, 0.0)]
+    assert wordings(question, text) == [Closeness(0.0, 0.0, 0.0, 0.0, 0.0)]
 
 
 def test_no_passages() -> None:
