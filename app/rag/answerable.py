@@ -29,14 +29,13 @@ import numpy as np
 from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
-from app.rag.deciding import ENOUGH, Thresholds, products_meant, subjects
+from app.rag.deciding import ENOUGH, MOST_SUBJECTS, Thresholds, products_meant, subjects
 from app.rag.leaning import Lacks, leaning
+from app.rag.products import about_products, of_products_meant, products_of, strange_names
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
-from app.rag.synonyms import Named
 from ingest.embed import Embedder, Vectors
-from ingest.sparse import codes, product_codes
-from ingest.terms import holds
+from ingest.sparse import product_codes
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
 from serving.verifier import Verifier, shown
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 SIMILARITY_SHARE = 0.5
 SURE = 0.40
 MAX_WINDOWS = 48
+# Windows whose products are named to a customer who named one that nobody knows.
+NEAREST = 3
 # Windows that the verifier reads: its time is this many short sentences.
 VERIFIED = 5
 # Window vectors kept: 1.5 kB each with the packaged embedder, so 30 MB at most.
@@ -145,10 +146,18 @@ class AnswerabilityJudge:
         if not content_tokens(asked) - _kind_words():
             # "And how much does it cost?" asks about the product and nothing else: another thing's price is no answer.
             named_itself, carried = named_itself | carried, set()
-        evidence = _without_other_products(named_itself, carried, retrieved.named, evidence)
+        evidence = of_products_meant(named_itself, carried, retrieved.named, evidence)
         if not evidence:
             names = ", ".join(sorted(named_itself or carried))
             return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], verifier=by)
+        if not (named_itself or carried) and (strange := self._strange(asked, retrieved)):
+            others = about_products(evidence)
+            evidence = [each for each in evidence if each not in others]
+            best = max((each.score for each in others), default=0.0)
+            if best > max((each.score for each in evidence), default=0.0):
+                others.sort(key=lambda e: -e.score)
+                meant = products_of(others[:NEAREST], MOST_SUBJECTS) if best >= ENOUGH else ()
+                return Verdict(False, f"no passage speaks of {', '.join(strange)}", 0.0, [], verifier=by, meant=meant)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
         inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
@@ -164,6 +173,12 @@ class AnswerabilityJudge:
             reason = f"the same is said of {', '.join(several)}"
             return replace(verdict, answerable=False, sure=False, reason=reason, meant=several)
         return verdict
+
+    def _strange(self, asked: str, retrieved: Retrieved) -> list[str]:
+        if retrieved.language not in ("en", "zh"):
+            return []
+        said = "\n".join([*(_text(f.hit.payload) for f in retrieved.fused), *(n.term for n in retrieved.named)]).lower()
+        return strange_names(asked, lambda word: word in said)
 
     def _decided(self, evidence: list[Evidence], verified: float | None, stored: str) -> Verdict:
         score = evidence[0].score
@@ -253,30 +268,6 @@ def _weighed_by_kind(evidence: Evidence, kind: AnswerType) -> Evidence:
 def _covered(weights: dict[int, float], window: Window) -> float:
     own, around = content_tokens(window.text), content_tokens(window.context)
     return sum(w * (1.0 if token in own else AROUND) for token, w in weights.items() if token in own | around)
-
-
-def _without_other_products(
-    asked: set[str], carried: set[str], named: Sequence[Named], evidence: list[Evidence]
-) -> list[Evidence]:
-    """Evidence whose window speaks of every product that the question names, and not of others alone.
-
-    carried: products that the turns before spoke of; a window may speak of none, but not of others alone.
-    named:   terms with what they also mean: by which a product may be spoken of, too.
-    """
-    also = {code: each.others for each in named for code in product_codes(each.term)}
-    meant = asked | carried | {code for each in named for other in each.others for code in product_codes(other)}
-    if not meant:
-        return evidence
-
-    def spoken_of(code: str, context: str) -> bool:
-        return code in codes(context) or any(holds(context, other) for other in also.get(code, ()))
-
-    return [
-        e
-        for e in evidence
-        if all(spoken_of(code, e.window.context) for code in asked)
-        and (not (own := product_codes(e.window.text)) or own & meant)
-    ]
 
 
 def _text(payload: dict[str, object]) -> str:

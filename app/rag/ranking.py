@@ -98,9 +98,7 @@ def signs_of(question: str, legs: LegHits, candidates: Sequence[Fused]) -> list[
     ]
 
 
-def _signs(
-    dense: float, sparse: float, covered: float, nearest: float, short: float, closeness: Closeness
-) -> Signs:
+def _signs(dense: float, sparse: float, covered: float, nearest: float, short: float, closeness: Closeness) -> Signs:
     return Signs(
         dense=dense,
         sparse=sparse,

@@ -52,6 +52,7 @@ def test_title_and_headings_help_every_sentence() -> None:
     (bare,) = wordings("FD-200 price", "The price is 20.")
     (headed,) = wordings("FD-200 price", "The price is 20.", head="FD-200")
     assert headed.sentence == 1.0 > bare.sentence
+    assert headed.head > 0.0 == bare.head
 
 
 @pytest.mark.parametrize(

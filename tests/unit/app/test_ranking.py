@@ -62,5 +62,20 @@ def test_a_leg_that_was_not_asked_has_no_say() -> None:
         assert (signs.dense, signs.dense_covered, signs.dense_near, signs.sparse_near) == (0.0, 0.0, 0.0, 0.0)
 
 
+def test_among_short_passages_the_dense_leg_has_more_to_say() -> None:
+    near, words = "Wine and beer are served.", "No beer of your own."
+    long = " The kitchen closes at ten and the garden opens in May when the tables are out and the weather holds." * 12
+
+    def lead(more: str) -> float:
+        legs = LegHits(
+            [hit("near", 0.7, near + more), hit("words", 0.66, words + more), *others(8)],
+            [hit("words", 9.0, words + more), hit("near", 7.0, near + more), *others(8)],
+        )
+        signs = signs_of("Any beer?", legs, rank("Any beer?", legs)[:2])
+        return max(each.dense_short for each in signs)
+
+    assert lead("") > 2 * lead(long) > 0
+
+
 def test_no_sign_is_left_out_of_the_sum() -> None:
     assert all(astuple(WEIGHTS))
