@@ -19,20 +19,17 @@ from ingest.sparse import product_codes
 
 # Passages that are looked at for each one that is to be shown.
 _LOOKED_AT = 4
-_SHAPES = str.maketrans(
-    {
-        **dict.fromkeys("“”„‟", '"'),
-        **dict.fromkeys("‘’‚‛", "'"),
-        **dict.fromkeys("‐‑‒–—−", "-"),
-        # Full width. Not NFKC: to it "10⁶" is 106.
-        **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
-    }
-)
+# Full width last. Not NFKC: to it "10⁶" is 106.
+_SHAPES: dict[int, int] = {
+    **{ord(mark): ord('"') for mark in "“”„‟"},
+    **{ord(mark): ord("'") for mark in "‘’‚‛"},
+    **{ord(mark): ord("-") for mark in "‐‑‒–—−"},
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+}
 _BULLET = re.compile(r"^[ \t]*(?:-[ \t]+(?!\d)|[*•◦▪·][ \t]+|#{1,6}[ \t]+)", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)")
 # Chinese is written without spaces, and a line of it that was broken is no other text.
 _BROKEN = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\s+|\s+(?=[\u3000-\u9fff\uff00-\uffef])")
-
 _BETWEEN_NAMES = re.compile(r"[^\w-]+|_+")
 
 
