@@ -3,9 +3,10 @@
     python benchmarks/shown.py DATA [--keep FOLDER] [--questions 300] [--sets squad2 ...]
 
 DATA holds the sets as published (benchmarks/datasets.py). *_articles: the same texts with all paragraphs of an article in one
-document, as long as customers' documents are; *_twice: every document a second time under another name. Of each way to show what was found the table says in how many of the answerable
-questions an answer's own words stand in what the prompt gets, and how many tokens the passages have by the packaged embedder.
-More passages stand beside five with neighbours, because tokens can be spent on either.
+document, as long as customers' documents are; *_twice: every document a second time under another name. Of each way to show
+what was found the table says in how many of the answerable questions an answer's own words stand in what the prompt gets, and
+how many tokens the passages have by the packaged embedder. Further passages stand beside neighbours, because tokens can be
+spent on either.
 
 --keep: a folder that the indexes are kept in between runs.
 """
