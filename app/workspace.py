@@ -317,7 +317,8 @@ class Workspace:
         # Opening the pipeline first settles what an earlier process left in the index.
         _ = self.pipeline
         app = self.settings.app
-        return AnswerChain(self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
+        parts = (self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
+        return AnswerChain(*parts, neighbours=app.neighbours)
 
     @cached_property
     def answers(self) -> AnswerFront:

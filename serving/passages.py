@@ -30,11 +30,23 @@ _STOP_ZH = (
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A chunk of a passage that is shown with its neighbours."""
+
+    text: str
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A retrieved chunk as prompts, checks and citations see it.
 
     n:     its number in the answer, from 1.
+    text:  all that is shown, neighbours included.
+    pages: those of the chunk that was found.
     score: fused retrieval score, 0 to 1.
+    parts: the chunk and its neighbours in reading order; empty when it is shown alone.
+    also:  other documents that say the same.
     """
 
     n: int
@@ -48,6 +60,15 @@ class Passage:
     sheet: str | None = None
     language: str = "en"
     score: float = 0.0
+    parts: tuple[Part, ...] = ()
+    also: tuple[str, ...] = ()
+
+    def pages_of(self, text: str) -> tuple[int, ...]:
+        """The pages on which a sentence or row of it stands."""
+        if not self.parts:
+            return self.pages
+        words = content_tokens(text)
+        return max(self.parts, key=lambda part: len(words & content_tokens(part.text))).pages or self.pages
 
     @property
     def heading(self) -> str:

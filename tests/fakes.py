@@ -117,6 +117,20 @@ class MemoryIndex:
             matching = [(score, point) for score, point in scored if score > 0]
         return LegHits(_best(near, limit), _best(matching, limit))
 
+    def fetch(
+        self,
+        knowledge_base: str,
+        ids: Sequence[str],
+        *,
+        principal: Principal,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
+    ) -> list[Hit]:
+        now = time() if at is None else at
+        points = self._spaces.get(knowledge_base, {}).values()
+        seen = [p for p in points if p.id in set(ids) and _visible(p, principal) and _asked_for(p, filters, now)]
+        return [Hit(p.id, 0.0, dict(p.payload)) for p in seen]
+
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         yield from (Hit(point.id, 0.0, point.payload) for point in self._of(knowledge_base, version, generation))
 

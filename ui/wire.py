@@ -296,7 +296,10 @@ class Legs:
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
-    """A passage in the fused order; a leg's score and rank are None when the leg did not find it."""
+    """A passage in the fused order; a leg's score and rank are None when the leg did not find it.
+
+    also: other documents that say the same and take no place of their own.
+    """
 
     n: int
     chunk_id: str
@@ -311,6 +314,7 @@ class FusedHit:
     sparse: float | None
     dense_rank: int | None = None
     sparse_rank: int | None = None
+    also: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

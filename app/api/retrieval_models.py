@@ -47,7 +47,10 @@ class Legs(BaseModel):
 
 
 class FusedHit(BaseModel):
-    """A passage in the fused order; a leg's score and rank are null when the leg did not find it."""
+    """A passage in the fused order; a leg's score and rank are null when the leg did not find it.
+
+    `also`: other documents that say the same below the same title and headings, and take no place of their own.
+    """
 
     n: int
     chunk_id: str
@@ -62,6 +65,7 @@ class FusedHit(BaseModel):
     sparse: float | None
     dense_rank: int | None
     sparse_rank: int | None
+    also: list[str] = []
 
 
 class EvidenceBody(BaseModel):

@@ -80,6 +80,7 @@ def _body(kb: str, body: RetrieveRequest, prepared: Prepared) -> Retrieval:
                 sparse=raw[passage.chunk_id].sparse,
                 dense_rank=dense.get(passage.chunk_id),
                 sparse_rank=sparse.get(passage.chunk_id),
+                also=list(passage.also),
             )
             for passage in found.passages(body.limit)
         ],

@@ -61,9 +61,10 @@ class Prepared:
 class AnswerChain:
     """Answers questions; built once, shared by all requests.
 
-    engines: the rungs that write, best first; the extractive answer and the refusal stand below them.
-    top_k:   passages that reach judge and prompt.
-    verifier: a second opinion of the judge; without one, verdicts are made from retrieval alone.
+    engines:    the rungs that write, best first; the extractive answer and the refusal stand below them.
+    top_k:      passages that reach judge and prompt.
+    neighbours: whether they are shown with the chunks that they go on in.
+    verifier:   a second opinion of the judge; without one, verdicts are made from retrieval alone.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class AnswerChain:
         top_k: int = 5,
         question_max: int = 2000,
         verifier: Verifier | None = None,
+        neighbours: bool = False,
     ) -> None:
         self._search = search
         self._follow_ups = FollowUps(search)
@@ -82,6 +84,7 @@ class AnswerChain:
         self._engines = list(engines)
         self._top_k = top_k
         self._question_max = question_max
+        self._neighbours = neighbours
         self.prepare: Runnable[Ask, Prepared] = (
             RunnableLambda(self._condense).with_config(run_name="condense")
             | RunnableLambda(self._retrieve).with_config(run_name="retrieve")
@@ -152,8 +155,20 @@ class AnswerChain:
             ask.filters,
             prepared.worded.wordings,
         )
+        clock = time.perf_counter()
+        passages = await asyncio.to_thread(
+            self._search.passages,
+            ask.knowledge_base,
+            found,
+            self._top_k,
+            ask.principal,
+            ask.filters,
+            neighbours=self._neighbours,
+        )
         timings = {**prepared.timings_ms, **found.timings_ms}
-        return replace(prepared, retrieved=found, passages=found.passages(self._top_k), timings_ms=timings)
+        if self._neighbours:
+            timings["neighbours"] = _since(clock)
+        return replace(prepared, retrieved=found, passages=passages, timings_ms=timings)
 
     async def _judged(self, prepared: Prepared) -> Prepared:
         clock = time.perf_counter()

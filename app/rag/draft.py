@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.rag.answer import MAX_SOURCES, Citation
 from ingest.sparse import without_product_codes
@@ -50,6 +51,8 @@ class Draft:
         self.sentences: list[str] = []
         self.withheld: list[str] = []
         self.sources: list[Passage] = []
+        # Pages of what was first said out of each source: a passage with its neighbours stands on several.
+        self._pages: list[tuple[int, ...]] = []
         self.not_found = False
 
     @property
@@ -68,7 +71,8 @@ class Draft:
     @property
     def citations(self) -> tuple[Citation, ...]:
         """The sources so far, numbered."""
-        return tuple(Citation.of(n, passage) for n, passage in enumerate(self.sources, start=1))
+        cited = zip(self.sources, self._pages, strict=True)
+        return tuple(Citation.of(n, replace(passage, pages=pages)) for n, (passage, pages) in enumerate(cited, start=1))
 
     def push(self, piece: str) -> list[str]:
         """Take a piece of the stream; returns the sentences that may be shown now."""
@@ -80,7 +84,7 @@ class Draft:
 
     def quote(self, window: Window) -> str:
         """Take a window as it stands in the passage."""
-        return self._keep(window.text, window.passage)
+        return self._keep(window.text, window)
 
     def _take(self, written: Sequence[str]) -> list[str]:
         shown = []
@@ -94,7 +98,7 @@ class Draft:
             if checked.window is None:
                 self.withheld.append(f"{checked.text} ({checked.withheld})")
             elif _bare(checked.text) not in map(_bare, self.sentences):
-                shown.append(self._keep(checked.text, checked.window.passage))
+                shown.append(self._keep(checked.text, checked.window))
         return shown
 
     def _checked(self, sentence: str) -> Checked:
@@ -133,9 +137,11 @@ class Draft:
         self.sentences.append(text)
         return text
 
-    def _keep(self, text: str, passage: Passage) -> str:
+    def _keep(self, text: str, window: Window) -> str:
+        passage = window.passage
         if passage not in self.sources:
             self.sources.append(passage)
+            self._pages.append(passage.pages_of(window.text))
         mark = f" [{self.sources.index(passage) + 1}]"
         sentence = _FINAL.sub(lambda end: mark + end.group(1), text, count=1)
         self.sentences.append(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
@@ -14,12 +14,14 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from app.rag.collapse import collapsed
 from app.rag.fusion import Fused, merge
 from app.rag.question import Wording, wordings_of
 from app.rag.ranking import rank
 from app.rag.rerank import Reranking
 from app.rag.rewordings import Reworder
 from app.rag.synonyms import Named
+from app.rag.widen import ROOM, neighbours_of, widened
 from ingest.bindings import FixedPlaces, Place, Places, still_answers
 from ingest.embed import Embedder, Vectors
 from ingest.errors import VectorIndexError
@@ -28,7 +30,7 @@ from ingest.language import detect_language
 from ingest.records import KnowledgeBase
 from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from ingest.sparse import SparseEncoder
-from serving.passages import Passage, content_tokens
+from serving.passages import Part, Passage, content_tokens
 
 LEG_LIMIT = 50
 T = TypeVar("T")
@@ -62,8 +64,8 @@ class Retrieved:
     named: tuple[Named, ...] = ()
 
     def passages(self, limit: int) -> list[Passage]:
-        """The best passages, numbered from 1."""
-        return [_passage(n, f) for n, f in enumerate(self.fused[:limit], start=1)]
+        """The best passages that say different things, numbered from 1."""
+        return [_passage(n, f, same) for n, (f, same) in enumerate(collapsed(self.fused, limit), start=1)]
 
 
 class HybridSearch:
@@ -173,6 +175,47 @@ class HybridSearch:
             timings["rerank"] = 1e3 * (time.perf_counter() - clock)
         return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named)
 
+    def passages(
+        self,
+        kb: KnowledgeBase,
+        found: Retrieved,
+        limit: int,
+        principal: Principal = PUBLIC,
+        filters: Filters = EVERYTHING,
+        *,
+        neighbours: bool = False,
+    ) -> list[Passage]:
+        """The best passages as they are judged and answered from.
+
+        neighbours: with the chunks that they go on in, where a list, a table or a sentence was cut in two; costs one more
+                    request to the index where a cut shows, and none where none does.
+        """
+        shown = collapsed(found.fused, limit)
+        wanted = neighbours_of([fused for fused, _ in shown]) if neighbours else {}
+        there = self._fetched(kb, {identity for ids in wanted.values() for identity in ids}, principal, filters)
+        passages, room = [], ROOM
+        for n, (fused, same) in enumerate(shown, start=1):
+            parts = widened(fused.hit, [there[i] for i in wanted.get(fused.hit.id, ()) if i in there], room)
+            # A chunk between two passages is shown with the better one only.
+            for part in parts:
+                there.pop(part.id, None)
+            room -= sum(int(part.payload.get("tokens", 0)) for part in parts if part is not fused.hit)
+            passages.append(_passage(n, fused, same, parts))
+        return passages
+
+    def _fetched(
+        self, kb: KnowledgeBase, ids: Collection[str], principal: Principal, filters: Filters
+    ) -> dict[str, Hit]:
+        """Those of some chunks that may be shown, by id. Of the writings that were found, which the catalog calls live."""
+        if not ids:
+            return {}
+        now = datetime.now(UTC).timestamp()
+
+        def ask(place: Place) -> list[Hit]:
+            return place.index.fetch(place.space, sorted(ids), principal=principal, filters=filters, at=now)
+
+        return {hit.id: hit for hit in self._at_one_place(kb, ask)}
+
     def titles_like(
         self, kb: KnowledgeBase, text: str, principal: Principal = PUBLIC, filters: Filters = EVERYTHING
     ) -> list[str]:
@@ -228,20 +271,23 @@ class FrontdeskRetriever(BaseRetriever):
         return [_document(passage) for passage in found.passages(self.limit)]
 
 
-def _passage(n: int, fused: Fused) -> Passage:
+def _passage(n: int, fused: Fused, same: Sequence[Fused] = (), parts: Sequence[Hit] = ()) -> Passage:
     payload = fused.hit.payload
+    several = parts if len(parts) > 1 else ()
     return Passage(
         n=n,
         chunk_id=fused.hit.id,
         document=payload["document"],
         title=payload["title"],
         version=payload["version"],
-        text=payload["text"],
+        text="\n\n".join(part.payload["text"] for part in several) or payload["text"],
         heading_path=tuple(payload["heading_path"]),
         pages=tuple(payload["pages"]),
         sheet=payload["sheet"],
         language=payload["language"],
         score=fused.score,
+        parts=tuple(Part(part.payload["text"], tuple(part.payload["pages"])) for part in several),
+        also=tuple(dict.fromkeys(d for each in same if (d := each.hit.payload["document"]) != payload["document"])),
     )
 
 

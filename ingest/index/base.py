@@ -127,6 +127,18 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def fetch(
+        self,
+        knowledge_base: str,
+        ids: Sequence[str],
+        *,
+        principal: Principal,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
+    ) -> list[Hit]:
+        """Those of some points that the same query could find, in no particular order, score 0; in one round trip."""
+        ...
+
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version, in no particular order, score 0."""
         ...

@@ -222,6 +222,22 @@ class EdgeIndex:
             found = [[_hit(point) for point in leg] for leg in shard.query_batch(edge.QueryBatchRequest(requests))]
         return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
 
+    def fetch(
+        self,
+        knowledge_base: str,
+        ids: Sequence[str],
+        *,
+        principal: Principal,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
+    ) -> list[Hit]:
+        """Those of some points that queries may see."""
+        if not ids:
+            return []
+        visible = _visible(principal, filters, time() if at is None else at)
+        wanted = edge.Filter(must=[edge.HasIdCondition(set(ids)), visible])
+        return [Hit(str(record.id), 0.0, record.payload or {}) for record in self._scroll(knowledge_base, wanted)]
+
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version."""
         for record in self._scroll(knowledge_base, _writing(version, generation)):

@@ -202,6 +202,19 @@ class RoutedIndex:
         index, space = self._now(knowledge_base)
         return index.search(space, dense=dense, sparse=sparse, principal=principal, limit=limit, filters=filters, at=at)
 
+    def fetch(
+        self,
+        knowledge_base: str,
+        ids: Sequence[str],
+        *,
+        principal: Principal,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
+    ) -> list[Hit]:
+        """Those of some points that queries may see."""
+        index, space = self._now(knowledge_base)
+        return index.fetch(space, ids, principal=principal, filters=filters, at=at)
+
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version."""
         yield from self._read(knowledge_base, lambda index, space: list(index.points(space, version, generation)))

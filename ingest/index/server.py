@@ -216,6 +216,24 @@ class ServerIndex:
         found = [[Hit(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
         return LegHits(found.pop(0) if dense is not None else [], found.pop(0) if found else [])
 
+    def fetch(
+        self,
+        knowledge_base: str,
+        ids: Sequence[str],
+        *,
+        principal: Principal,
+        filters: Filters = EVERYTHING,
+        at: float | None = None,
+    ) -> list[Hit]:
+        """Those of some points that queries may see."""
+        if not ids:
+            return []
+        from qdrant_client import models
+
+        visible = _visible(knowledge_base, principal, filters, time() if at is None else at)
+        wanted = models.Filter(must=[models.HasIdCondition(has_id=list(ids)), visible])
+        return [Hit(str(record.id), 0.0, record.payload or {}) for record in self._scroll(wanted)]
+
     def points(self, knowledge_base: str, version: str, generation: int) -> Iterator[Hit]:
         """All points of one writing of a version."""
         for record in self._scroll(_writing(knowledge_base, version, generation)):

@@ -94,6 +94,31 @@ def test_dense_scores_are_cosines(index: VectorIndex) -> None:
     assert dense(index, "door")[0].score == pytest.approx(expected, abs=1e-4)
 
 
+def test_points_are_fetched_by_their_ids_as_far_as_queries_see_them(index: VectorIndex) -> None:
+    assert index.fetch("kb", [point("x").id], principal=PUBLIC) == []
+    seen, hidden, disabled = (
+        point("one", valid_from=10),
+        point("two", ordinal=1, live=0),
+        point("three", ordinal=2, enabled=0),
+    )
+    staff, tagged = point("four", ordinal=3, acl=["staff"]), point("five", ordinal=4, tags=["a"], valid_from=10)
+    points = [seen, hidden, disabled, staff, tagged]
+    index.upsert("kb", [*points, point("not asked for", ordinal=5)])
+    ids = [each.id for each in points] + [point("gone", "w").id]
+    found = index.fetch("kb", ids, principal=PUBLIC)
+    assert sorted(texts(found)) == ["five", "one"]
+    assert next(hit for hit in found if hit.id == seen.id).payload["pages"] == [1, 2]
+    assert texts(index.fetch("kb", ids, principal=PUBLIC, filters=Filters(tags=("a",)))) == ["five"]
+    assert sorted(texts(index.fetch("kb", ids, principal=Principal(groups=frozenset({"staff", "public"}))))) == [
+        "five",
+        "four",
+        "one",
+    ]
+    assert index.fetch("kb", ids, principal=PUBLIC, at=0.0) == []
+    assert index.fetch("other", ids, principal=PUBLIC) == []
+    assert index.fetch("kb", [], principal=PUBLIC) == []
+
+
 def test_upsert_replaces_a_point_of_the_same_id(index: VectorIndex) -> None:
     index.upsert("kb", [point("old door", author="me")])
     index.upsert("kb", [point("new window")])

@@ -169,6 +169,8 @@ def _passage(hit: FusedHit, t: Translate) -> None:
             sparse=_ranked_score(hit.sparse, hit.sparse_rank, t),
         )
         st.caption(scores)
+        if hit.also:
+            st.caption(t("try_also", documents=", ".join(map(formats.one_line, hit.also))))
         st.markdown(passage_markdown(hit.text))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from app.rag.draft import Draft
 from serving.extractive import Evidence
-from serving.passages import Passage, windows
+from serving.passages import Part, Passage, windows
 
 
 def passage(n: int, text: str, title: str = "Guarantee", language: str = "en") -> Passage:
@@ -158,3 +159,15 @@ def test_a_quote_keeps_its_text_and_gets_a_mark() -> None:
     target.quote(windows(FEE)[0])
     target.quote(windows(CHINESE)[0])
     assert target.text == "The closest passage says: A visit to your home costs £65 [1]. 直驱电机保修 10 年 [2]。"
+
+
+def test_a_citation_names_the_page_of_the_chunk_that_was_quoted() -> None:
+    parts = (Part("The motor is guaranteed for 10 years.", (3,)), Part("The tub cannot rust.", (4,)))
+    both = replace(MOTOR, text="\n\n".join(part.text for part in parts), pages=(3,), parts=parts)
+    target = draft(passages=[both])
+    written(target, "The tub cannot rust [1].")
+    (source,) = target.citations
+    assert (source.page, source.text) == (4, both.text)
+    quoting = draft(passages=[both])
+    quoting.quote(windows(both)[0])
+    assert quoting.citations[0].page == 3

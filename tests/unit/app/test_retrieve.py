@@ -9,8 +9,9 @@ import pytest
 from app.rag.fusion import fuse
 from app.rag.ranking import rank
 from app.rag.retrieve import FrontdeskRetriever
+from ingest.index.base import Point, chunk_id
 from ingest.schema import Principal
-from tests.unit.app.rigging import KB, desk, version_of
+from tests.unit.app.rigging import KB, Desk, desk, version_of
 
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
 CHINESE = "RF-360N 的压缩机保修多久？"
@@ -89,3 +90,36 @@ def test_langchain_gets_documents() -> None:
     assert documents[0].metadata["document"] == "warranty.docx"
     assert documents[0].metadata["n"] == 1
     assert documents == asyncio.run(retriever.ainvoke(QUESTION))
+
+
+def test_a_list_cut_in_two_is_shown_whole_of_what_the_asker_may_see() -> None:
+    given = desk({"care.md": "Cleaning the filter:\n1. Open the lid.\n2. Take out the filter."})
+    found = given.search.search(KB, "How do I clean the filter?")
+    (first,) = given.index.payloads(KB.id)
+
+    def rest(**fields: object) -> None:
+        payload = {**first.payload, "ordinal": 1, "text": "3. Rinse it.", "pages": [2], **fields}
+        point = Point(chunk_id(payload["version"], 1, 1), given.sparse.encode_document("nothing"), payload)
+        given.index.upsert(KB.id, [point])
+
+    for unseen in ({"live": 0}, {"enabled": 0}, {"acl": ["staff"]}):
+        rest(**unseen)
+        (alone,) = given.search.passages(KB, found, 1, neighbours=True)
+        assert (alone.text, alone.parts) == (first.payload["text"], ())
+    rest()
+    (whole,) = given.search.passages(KB, found, 1, neighbours=True)
+    assert whole.text.endswith("2. Take out the filter.\n\n3. Rinse it.")
+    assert whole.chunk_id == first.id
+    assert whole.pages_of("3. Rinse it.") == (2,)
+    assert given.search.passages(KB, found, 1) == found.passages(1) == [alone]
+
+
+def test_copies_take_one_place_and_are_named() -> None:
+    copies = {f"{folder}/terms.md": "The motor of the WM-900 is guaranteed for 10 years." for folder in "ab"}
+    given = Desk().add(copies, title="terms")
+    given.add({"fees.md": "The motor of the WM-900 costs £80."})
+    found = given.search.search(KB, QUESTION)
+    assert {fused.hit.payload["document"] for fused in found.fused} == {"a/terms.md", "b/terms.md", "fees.md"}
+    shown, other = found.passages(2)
+    assert {shown.document, *shown.also} == {"a/terms.md", "b/terms.md"}
+    assert (other.document, other.also) == ("fees.md", ())

@@ -208,6 +208,7 @@ def test_the_three_verdicts(answerable: bool, sure: bool, said: str) -> None:
     hit = {
         "n": 1, "chunk_id": "c", "document": "a.pdf", "title": "", "page": 2, "sheet": None, "heading": "1 | Heat",
         "text": "It is hot.", "score": 0.9, "dense": None, "sparse": 3.5, "dense_rank": None, "sparse_rank": 1,
+        "also": ["old/a.pdf"],
     }  # fmt: skip
     leg = {"chunk_id": "c", "document": "a.pdf", "page": 2, "heading": "1 | Heat", "score": 3.5}
     found = {
@@ -226,6 +227,7 @@ def test_the_three_verdicts(answerable: bool, sure: bool, said: str) -> None:
     assert not page.exception
     assert any(line.endswith(said) for line in words(page).splitlines())
     assert "together 0.900 · meaning – · words 3.500 (rank 1)" in words(page)
+    assert "Says the same, and takes no place of its own: old/a.pdf" in words(page)
     assert r"| 1 | 3.500 | a.pdf :gray[:small[page 2 · 1 \| Heat]] |" in words(page)
     assert "Not used: the embedding model does not know this language" in words(page)
     assert "newer stage **1,500 ms**" in words(page)
