@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,50 @@ from tests.stored import stored
 
 ROOT = Path(__file__).parents[2]
 LONG = 2 * WINDOW + 40
+Child = Callable[[str, Path], None]
 
 
-def child(script: str, folder: Path) -> None:
-    """Run a script that dies with 9 in a process of its own."""
-    preamble = (
-        "import sys, os, time\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from pathlib import Path\n"
-        "from tests.integration.durable_rig import *\n"
-        f"folder = Path({str(folder)!r})\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", preamble + script], timeout=PATIENCE_S * 2, check=False)
-    assert ended.returncode == 9
+# Importing all of it takes a process seconds, so a parent that has done so forks one child a script.
+PARENT = f"""
+import json, os, signal, sys, time, traceback
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from tests.integration.durable_rig import *
+import dbos, psycopg
+
+for line in sys.stdin:
+    folder, script = json.loads(line)
+    child = os.fork()
+    if not child:
+        # The parent's answers go over its stdout.
+        os.dup2(2, 1)
+        signal.alarm({int(PATIENCE_S * 2)})
+        try:
+            exec(script, globals() | dict(folder=Path(folder)))
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Child]:
+    """Runs a script over a folder in a process of its own; it must die with 9."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        ask, answers = parent.stdin, parent.stdout
+
+        def run(script: str, folder: Path) -> None:
+            ask.write(json.dumps([str(folder), script]) + "\n")
+            ask.flush()
+            assert answers.readline() == "9\n"
+
+        yield run
+        ask.close()
 
 
 def test_what_was_received_is_finished(tmp_path: Path) -> None:
@@ -72,7 +104,7 @@ def test_small_files_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [result.document for result in rig.finished] == ["small.md", "middle.md", "large.md"]
 
 
-def test_a_killed_process_goes_on_where_it_stood(tmp_path: Path) -> None:
+def test_a_killed_process_goes_on_where_it_stood(tmp_path: Path, child: Child) -> None:
     script = f"""
 rig = Rig(folder)
 rig.receive("long.md", sections("salt", {LONG}))
@@ -103,7 +135,7 @@ os._exit(9)
         ("ingest.index.edge:EdgeIndex.delete", True),
     ],
 )
-def test_killed_at_a_boundary(tmp_path: Path, where: str, before: bool) -> None:
+def test_killed_at_a_boundary(tmp_path: Path, child: Child, where: str, before: bool) -> None:
     with opened(tmp_path) as rig:
         rig.receive("a.md", sections("salt", 5))
         rig.until()
@@ -134,7 +166,7 @@ time.sleep({PATIENCE_S})
         assert rig.pipeline.verify(rig.kb) == []
 
 
-def test_a_workflow_of_the_version_before_finishes(tmp_path: Path) -> None:
+def test_a_workflow_of_the_version_before_finishes(tmp_path: Path, child: Child) -> None:
     script = """
 def hang(real, *given, **named):
     (folder / "hangs").touch()
@@ -304,7 +336,7 @@ def database(server: str) -> str:  # noqa: F811 - the fixture
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
-def test_work_of_a_process_that_never_returns_is_taken_over(tmp_path: Path, database: str) -> None:
+def test_work_of_a_process_that_never_returns_is_taken_over(tmp_path: Path, child: Child, database: str) -> None:
     shared = tmp_path / "shared"
     script = f"""
 import shutil
