@@ -24,7 +24,6 @@ from ingest.reading import Read
 from ingest.records import State
 from ingest.stages import WINDOW
 from tests.integration.durable_rig import PATIENCE_S, Rig, opened, sections
-from tests.integration.test_postgres import server  # noqa: F401 - the fixture
 from tests.stored import stored
 
 ROOT = Path(__file__).parents[2]
@@ -324,16 +323,16 @@ def test_files_in_an_archive_are_documents_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def database(server: str) -> str:  # noqa: F811 - the fixture
+def database(postgres: str) -> str:
     """A database of the test's own on the real PostgreSQL."""
     from sqlalchemy import create_engine, make_url, text
 
     name = f"durable_{time.monotonic_ns()}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(postgres, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     admin.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return make_url(postgres).set(database=name).render_as_string(hide_password=False)
 
 
 def test_work_of_a_process_that_never_returns_is_taken_over(tmp_path: Path, child: Child, database: str) -> None:
