@@ -45,7 +45,7 @@ for line in sys.stdin:
     if not child:
         # The parent's answers go over its stdout.
         os.dup2(2, 1)
-        signal.alarm({int(PATIENCE_S * 2)})
+        signal.alarm({int(PATIENCE_S * 3)})
         try:
             exec(script, globals() | dict(folder=Path(folder)))
         except BaseException:
@@ -152,7 +152,7 @@ module.{owner}.{method} = deadly
 rig = Rig(folder)
 rig.receive("a.md", sections("pepper", 6))
 rig.ingestor.start()
-time.sleep({PATIENCE_S})
+time.sleep({PATIENCE_S * 2})
 """
     child(script, tmp_path)
     with opened(tmp_path) as rig:
