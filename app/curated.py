@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.curated import CuratedAnswer, CuratedState
+from ingest.written import holds_words
 
 # What keeps an answer from customers, or makes it doubtful, because of its source.
 _TO_LOOK_AT = (CuratedState.STALE, CuratedState.SOURCE_GONE)
@@ -24,18 +25,14 @@ class Page:
 
 def page_of(curated: Sequence[CuratedAnswer], search: str, state: CuratedState | None, limit: int, offset: int) -> Page:
     """Those with all words of a search and in a state, a part of them."""
-    now, words = datetime.now(UTC), search.casefold().split()
+    now = datetime.now(UTC)
     stale = sum(each.state(now) in _TO_LOOK_AT for each in curated)
-    found = [
-        each
-        for each in curated
-        if (state is None or each.state(now) is state) and all(word in _text(each) for word in words)
-    ]
+    found = [each for each in curated if state in (None, each.state(now)) and holds_words(_text(each), search)]
     return Page(found[offset : offset + limit], len(found), stale)
 
 
 def _text(curated: CuratedAnswer) -> str:
-    return "\n".join((*curated.draft.questions, curated.draft.answer, curated.draft.source)).casefold()
+    return "\n".join((*curated.draft.questions, curated.draft.answer, curated.draft.source))
 
 
 def curated_json(curated: CuratedAnswer) -> dict[str, Any]:

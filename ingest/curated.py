@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingest.curation import usable
@@ -25,8 +25,10 @@ from ingest.knowledge_bases import Transactions
 from ingest.language import detect_language
 from ingest.records import Curation, curation_of, in_utc
 from ingest.wording import normal_question
+from ingest.written import naming_entry, of_base, row_of
 
 MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_ANSWER, LONGEST_SOURCE = 50, 2000, 20_000, 2000
+NOUN = "curated answer"
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -123,7 +125,7 @@ class CuratedAnswers(Transactions):
             NotFound: the knowledge base has none of that id.
         """
         with self._session() as session:
-            return self._of(session, self._row(session, knowledge_base_id, curated_id))
+            return self._of(session, row_of(session, CuratedAnswerRow, knowledge_base_id, curated_id, NOUN))
 
     def add(self, knowledge_base_id: str, draft: CuratedDraft, by: str = "") -> CuratedAnswer:
         """Keep a new one.
@@ -145,7 +147,7 @@ class CuratedAnswers(Transactions):
             NotFound, UnusableValue, AlreadyExists: as for a new one.
         """
         with self._session() as session:
-            row = self._row(session, knowledge_base_id, curated_id)
+            row = row_of(session, CuratedAnswerRow, knowledge_base_id, curated_id, NOUN)
             return self._write(session, knowledge_base_id, row, change(_draft_of(row)), by)
 
     def remove(self, knowledge_base_id: str, curated_id: str) -> None:
@@ -155,7 +157,7 @@ class CuratedAnswers(Transactions):
             NotFound: the knowledge base has none of that id.
         """
         with self._session() as session:
-            session.delete(self._row(session, knowledge_base_id, curated_id))
+            session.delete(row_of(session, CuratedAnswerRow, knowledge_base_id, curated_id, NOUN))
 
     def bring_in(
         self, knowledge_base_id: str, entries: Iterable[tuple[str, CuratedDraft]], by: str = ""
@@ -175,10 +177,8 @@ class CuratedAnswers(Transactions):
                 known = session.get(CuratedAnswerRow, curated_id) if curated_id else None
                 if known is None or known.knowledge_base_id != knowledge_base_id:
                     known = self._answering(session, knowledge_base_id, draft.questions)
-                try:
+                with naming_entry(number):
                     self._write(session, knowledge_base_id, known, draft, by)
-                except (UnusableValue, AlreadyExists) as exc:
-                    raise type(exc)(f"entry {number}: {exc}") from exc
                 new, replaced = new + (known is None), replaced + (known is not None)
         return new, replaced
 
@@ -190,7 +190,7 @@ class CuratedAnswers(Transactions):
             raise NotFound("the knowledge base has been deleted meanwhile")
         draft = usable_draft(draft)
         wanted = {normal_question(question): question for question in draft.questions}
-        for other in session.scalars(_of_base(knowledge_base_id)):
+        for other in session.scalars(of_base(CuratedAnswerRow, knowledge_base_id)):
             if row is not None and other.id == row.id:
                 continue
             for question in json.loads(other.questions):
@@ -214,11 +214,11 @@ class CuratedAnswers(Transactions):
 
     def _answering(self, session: Session, knowledge_base_id: str, questions: Sequence[str]) -> CuratedAnswerRow | None:
         wanted = {normal_question(question) for question in questions}
-        rows = session.scalars(_of_base(knowledge_base_id))
+        rows = session.scalars(of_base(CuratedAnswerRow, knowledge_base_id))
         return next((r for r in rows if wanted & {normal_question(q) for q in json.loads(r.questions)}), None)
 
     def _all(self, session: Session, knowledge_base_id: str) -> list[CuratedAnswer]:
-        rows = list(session.scalars(_of_base(knowledge_base_id)))
+        rows = list(session.scalars(of_base(CuratedAnswerRow, knowledge_base_id)))
         names = {row.source for row in rows if row.source and not is_address(row.source)}
         documents = self._documents(session, knowledge_base_id, names)
         return [_curated_of(row, documents.get(row.source)) for row in rows]
@@ -245,13 +245,6 @@ class CuratedAnswers(Transactions):
             doc.name: SourceDocument(version.id, doc.title, version.content_hash, curation_of(doc))
             for doc, version in session.execute(query)
         }
-
-    @staticmethod
-    def _row(session: Session, knowledge_base_id: str, curated_id: str) -> CuratedAnswerRow:
-        row = session.get(CuratedAnswerRow, curated_id)
-        if row is None or row.knowledge_base_id != knowledge_base_id:
-            raise NotFound(f"no curated answer with the id {curated_id!r}: it may have been deleted")
-        return row
 
 
 def is_address(source: str) -> bool:
@@ -290,11 +283,6 @@ def usable_draft(draft: CuratedDraft) -> CuratedDraft:
     # The same checks as for a document's time.
     usable(Curation(valid_from=draft.valid_from, valid_until=draft.valid_until))
     return replace(draft, questions=questions, answer=answer, language=language, source=draft.source.strip())
-
-
-def _of_base(knowledge_base_id: str) -> Select[CuratedAnswerRow]:
-    query = select(CuratedAnswerRow).where(CuratedAnswerRow.knowledge_base_id == knowledge_base_id)
-    return query.order_by(CuratedAnswerRow.created_at, CuratedAnswerRow.id)
 
 
 def _draft_of(row: CuratedAnswerRow) -> CuratedDraft:

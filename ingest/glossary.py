@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from ingest.database import GlossaryRow, KnowledgeBaseRow
@@ -20,8 +19,10 @@ from ingest.errors import AlreadyExists, NotFound, UnusableValue
 from ingest.knowledge_bases import Transactions
 from ingest.records import in_utc
 from ingest.terms import Stems, stems_of
+from ingest.written import holds_words, naming_entry, of_base, row_of
 
 FEWEST_TERMS, MOST_TERMS, LONGEST_TERM, MOST_ENTRIES = 2, 20, 100, 5000
+NOUN = "glossary entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Glossary(Transactions):
     def all(self, knowledge_base_id: str) -> list[GlossaryEntry]:
         """Those of a knowledge base, oldest first."""
         with self._session() as session:
-            return [_entry_of(row) for row in session.scalars(_of_base(knowledge_base_id))]
+            return [_entry_of(row) for row in session.scalars(of_base(GlossaryRow, knowledge_base_id))]
 
     def add(self, knowledge_base_id: str, draft: GlossaryDraft, by: str = "") -> GlossaryEntry:
         """Keep a new one.
@@ -79,7 +80,7 @@ class Glossary(Transactions):
             UnusableValue, AlreadyExists: as for a new one.
         """
         with self._session() as session:
-            row = self._row(session, knowledge_base_id, entry_id)
+            row = row_of(session, GlossaryRow, knowledge_base_id, entry_id, NOUN)
             return self._write(session, knowledge_base_id, row, draft, by)
 
     def remove(self, knowledge_base_id: str, entry_id: str) -> None:
@@ -89,7 +90,7 @@ class Glossary(Transactions):
             NotFound: the knowledge base has none of that id.
         """
         with self._session() as session:
-            session.delete(self._row(session, knowledge_base_id, entry_id))
+            session.delete(row_of(session, GlossaryRow, knowledge_base_id, entry_id, NOUN))
 
     def bring_in(
         self, knowledge_base_id: str, entries: Iterable[tuple[str, GlossaryDraft]], by: str = ""
@@ -105,14 +106,12 @@ class Glossary(Transactions):
         """
         new = replaced = 0
         with self._session() as session:
-            known = {row.id: row for row in session.scalars(_of_base(knowledge_base_id))}
+            known = {row.id: row for row in session.scalars(of_base(GlossaryRow, knowledge_base_id))}
             places = {stems: row.id for row in known.values() for stems in _leading(_draft_of(row))}
             for number, (entry_id, draft) in enumerate(entries, start=1):
                 same = entry_id if entry_id in known else next((places[s] for s in _leading(draft) if s in places), "")
-                try:
+                with naming_entry(number):
                     kept = self._keep(session, knowledge_base_id, known.get(same), draft, by, places)
-                except (UnusableValue, AlreadyExists) as exc:
-                    raise type(exc)(f"entry {number}: {exc}") from exc
                 known[kept.id] = kept
                 new, replaced = new + (not same), replaced + bool(same)
                 self._check_room(len(known))
@@ -123,7 +122,7 @@ class Glossary(Transactions):
     ) -> GlossaryEntry:
         if session.get(KnowledgeBaseRow, knowledge_base_id) is None:
             raise NotFound("the knowledge base has been deleted meanwhile")
-        rows = list(session.scalars(_of_base(knowledge_base_id)))
+        rows = list(session.scalars(of_base(GlossaryRow, knowledge_base_id)))
         if row is None:
             self._check_room(len(rows) + 1)
         places = {stems: each.id for each in rows for stems in _leading(_draft_of(each))}
@@ -164,18 +163,10 @@ class Glossary(Transactions):
         if entries > MOST_ENTRIES:
             raise UnusableValue(f"a glossary keeps {MOST_ENTRIES} entries: remove those that are not needed")
 
-    @staticmethod
-    def _row(session: Session, knowledge_base_id: str, entry_id: str) -> GlossaryRow:
-        row = session.get(GlossaryRow, entry_id)
-        if row is None or row.knowledge_base_id != knowledge_base_id:
-            raise NotFound(f"no glossary entry with the id {entry_id!r}: it may have been deleted")
-        return row
-
 
 def with_words(entries: Iterable[GlossaryEntry], search: str) -> list[GlossaryEntry]:
     """Entries with all words of a search in their terms."""
-    words = search.casefold().split()
-    return [e for e in entries if all(word in "\n".join(e.draft.terms).casefold() for word in words)]
+    return [entry for entry in entries if holds_words("\n".join(entry.draft.terms), search)]
 
 
 def usable_draft(draft: GlossaryDraft) -> GlossaryDraft:
@@ -203,11 +194,6 @@ def usable_draft(draft: GlossaryDraft) -> GlossaryDraft:
 
 def _leading(draft: GlossaryDraft) -> Sequence[Stems]:
     return [stems_of(term) for term in draft.leading]
-
-
-def _of_base(knowledge_base_id: str) -> Select[GlossaryRow]:
-    query = select(GlossaryRow).where(GlossaryRow.knowledge_base_id == knowledge_base_id)
-    return query.order_by(GlossaryRow.created_at, GlossaryRow.id)
 
 
 def _draft_of(row: GlossaryRow) -> GlossaryDraft:

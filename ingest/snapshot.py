@@ -1,9 +1,4 @@
-"""A knowledge base in one archive: its catalog rows, its passages with their vectors, its files; and back.
-
-    manifest.json     what it is, and what its vectors were made with
-    rows.jsonl        rows of the catalog: {"table", "row"}
-    points.jsonl      {"id", "payload", "dense" (base64 of float32) or null}; the sparse leg is made anew from the text
-    files/<hash>      stored files, under the hash of their content
+"""A knowledge base in one archive (ingest/snapshot_format.py), and back: its rows, its passages with their vectors, its files.
 
 What is to be written to the index waits while catalog and points are read, so that the two agree; questions do not.
 A restored knowledge base keeps its ids, and gets an index under a new name, which nobody asks before its rows are there.
@@ -11,37 +6,27 @@ A restored knowledge base keeps its ids, and gets an index under a new name, whi
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-import numpy as np
-from sqlalchemy import DateTime, Table, insert, select
+from sqlalchemy import insert, select
 
 from ingest.address import Address
 from ingest.bindings import BoundPlaces, Place
 from ingest.builds import Build
 from ingest.catalog import Catalog
-from ingest.database import (
-    ChunkEditRow,
-    DocumentRow,
-    IndexBuildRow,
-    KnowledgeBaseRow,
-    PassageBandRow,
-    SourceFileRow,
-    SourceRow,
-    VersionRow,
-)
+from ingest.database import DocumentRow, IndexBuildRow, KnowledgeBaseRow, PassageBandRow, VersionRow
 from ingest.edits import chunk_of_payload
 from ingest.errors import IndexMismatch, IndexUnavailable, NotFound, SnapshotUnusable
 from ingest.files import FileStore
@@ -49,14 +34,26 @@ from ingest.index.base import Point
 from ingest.index.routed import RoutedIndex
 from ingest.knowledge_bases import check_name
 from ingest.records import UNFINISHED, KnowledgeBase, State
+from ingest.snapshot_format import (
+    FILES,
+    FORMAT,
+    MANIFEST,
+    POINTS,
+    ROWS,
+    TABLES,
+    decoded,
+    encoded,
+    lines_of,
+    manifest_of,
+    plain,
+    rich,
+    rows_of,
+    table_of,
+)
 from ingest.space import check_space
 from ingest.sparse import SparseEncoder
 from ingest.stages import WINDOW, Progress
 
-FORMAT = "frontdesk-snapshot-1"
-MANIFEST, ROWS, POINTS, FILES = "manifest.json", "rows.jsonl", "points.jsonl", "files/"
-# Parents before children: rows are written in this order.
-_TABLES = (KnowledgeBaseRow, DocumentRow, VersionRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow)
 # Passages that are embedded again to see that a model of that name makes the vectors of this archive.
 _PROBES = 3
 # Cosine of the same text by the same model, in whichever precision it runs.
@@ -126,9 +123,9 @@ class Snapshots:
         live: dict[str, int] = {}
         writings: dict[tuple[str, int], int] = {}
         with self._catalog.reading() as session, target.open("w", encoding="utf-8") as lines:
-            for mapped in _TABLES:
-                for row in session.execute(_rows_of(mapped, kb.id)).mappings():
-                    lines.write(json.dumps({"table": _table(mapped).name, "row": _plain(dict(row))}) + "\n")
+            for mapped in TABLES:
+                for row in session.execute(rows_of(mapped, kb.id)).mappings():
+                    lines.write(json.dumps({"table": table_of(mapped).name, "row": plain(dict(row))}) + "\n")
                     documents += mapped is DocumentRow
                     if mapped is DocumentRow and row["live_version_id"]:
                         live[row["live_version_id"]] = row["live_generation"]
@@ -155,7 +152,7 @@ class Snapshots:
                 for hit in index.points(address.space, vid, generation):
                     payload = {key: value for key, value in hit.payload.items() if key != "kb"}
                     dense = vectors.get(str(payload.get("embed_hash")))
-                    lines.write(json.dumps({"id": hit.id, "payload": payload, "dense": _encoded(dense)}) + "\n")
+                    lines.write(json.dumps({"id": hit.id, "payload": payload, "dense": encoded(dense)}) + "\n")
                     held += 1
                 if held != expected:
                     raise IndexUnavailable(
@@ -221,7 +218,7 @@ class Snapshots:
         """
         try:
             with zipfile.ZipFile(archive) as packed:
-                manifest = _manifest(packed, archive)
+                manifest = manifest_of(packed, archive)
                 wanted = name or str(manifest["kb"])
                 check_name(wanted)
                 self._check_free(manifest, wanted)
@@ -272,8 +269,8 @@ class Snapshots:
     def _probe(self, packed: zipfile.ZipFile, place: Place, address: Address) -> None:
         """See that the embedder of that name here makes the vectors of this archive."""
         seen = 0
-        for point in _lines(packed, POINTS):
-            dense = _decoded(point["dense"])
+        for point in lines_of(packed, POINTS):
+            dense = decoded(point["dense"])
             if dense is None:
                 continue
             payload = point["payload"]
@@ -303,7 +300,7 @@ class Snapshots:
     def _write_points(self, packed: zipfile.ZipFile, manifest: dict[str, Any], place: Place, report: Progress) -> None:
         window: list[dict[str, Any]] = []
         written = 0
-        for point in _lines(packed, POINTS):
+        for point in lines_of(packed, POINTS):
             window.append(point)
             if len(window) == WINDOW:
                 written += self._write(place, window)
@@ -319,23 +316,24 @@ class Snapshots:
             payload = point["payload"]
             text = chunk_of_payload(payload).indexed_text(str(payload["title"]))
             sparse = self._sparse.encode_document(text)
-            points.append(Point(str(point["id"]), sparse, payload, _decoded(point["dense"])))
+            points.append(Point(str(point["id"]), sparse, payload, decoded(point["dense"])))
         place.index.upsert(place.space, points)
         return len(points)
 
     def _write_rows(self, packed: zipfile.ZipFile, build: Build, name: str, *, bound: bool) -> None:
         """All rows in one transaction; from its end on the knowledge base is there."""
-        tables = {_table(mapped).name: _table(mapped) for mapped in _TABLES}
+        tables = {table_of(mapped).name: table_of(mapped) for mapped in TABLES}
         with self._catalog.changing() as session:
-            for line in _lines(packed, ROWS):
+            for line in lines_of(packed, ROWS):
                 table = tables[line["table"]]
-                row = _rich(table, line["row"])
-                if table is _table(KnowledgeBaseRow):
+                row = rich(table, line["row"])
+                if table is table_of(KnowledgeBaseRow):
                     row |= {"name": name, "index_space": build.place.space}
                     row["index_engine"] = build.place.engine if bound else ""
-                if table is _table(VersionRow) and row["state"] in UNFINISHED:
+                    row["corpus_version"] = max(row.get("corpus_version", 0), _unused_corpus_version())
+                if table is table_of(VersionRow) and row["state"] in UNFINISHED:
                     row |= {"state": State.RECEIVED, "attempts": 0, "heartbeat_at": None}
-                if table is _table(PassageBandRow):
+                if table is table_of(PassageBandRow):
                     row.pop("id")
                 session.execute(insert(table).values(row))
             begun = session.get(IndexBuildRow, build.knowledge_base_id)
@@ -344,70 +342,9 @@ class Snapshots:
             session.delete(begun)
 
 
-def name_in(packed: zipfile.ZipFile, archive: Path) -> str:
-    """The name of the knowledge base in an archive.
+def _unused_corpus_version() -> int:
+    """One that no answer was kept under while this knowledge base was here before: they grow by one a change.
 
-    Raises:
-        SnapshotUnusable: it is no snapshot.
+    Milliseconds since 1970.
     """
-    return str(_manifest(packed, archive)["kb"])
-
-
-def _manifest(packed: zipfile.ZipFile, archive: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(packed.read(MANIFEST))
-    except KeyError as exc:
-        raise SnapshotUnusable(f"{archive.name} is no snapshot of a knowledge base") from exc
-    if manifest.get("format") != FORMAT:
-        raise SnapshotUnusable(
-            f"{archive.name} is a snapshot of another kind ({manifest.get('format')}): restore it with the frontdesk that "
-            "took it"
-        )
-    return manifest
-
-
-def _table(mapped: Any) -> Table:
-    table: Table = mapped.__table__
-    return table
-
-
-def _rows_of(mapped: Any, knowledge_base_id: str) -> Any:
-    """The query of a table's rows that belong to a knowledge base."""
-    documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == knowledge_base_id)
-    sources = select(SourceRow.id).where(SourceRow.knowledge_base_id == knowledge_base_id)
-    query = select(_table(mapped))
-    if mapped is KnowledgeBaseRow:
-        return query.where(KnowledgeBaseRow.id == knowledge_base_id)
-    if mapped in (VersionRow, ChunkEditRow):
-        return query.where(mapped.document_id.in_(documents))
-    if mapped is SourceFileRow:
-        return query.where(SourceFileRow.source_id.in_(sources))
-    return query.where(mapped.knowledge_base_id == knowledge_base_id)
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
-
-
-def _rich(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    moments = {column.name for column in table.columns if isinstance(column.type, DateTime)}
-    return {
-        key: datetime.fromisoformat(value) if key in moments and value else value
-        for key, value in row.items()
-        if key in table.columns
-    }
-
-
-def _lines(packed: zipfile.ZipFile, name: str) -> Iterator[Any]:
-    with packed.open(name) as lines:
-        reader: IO[bytes] = lines
-        for line in reader:
-            yield json.loads(line)
-
-
-def _encoded(dense: Any) -> str | None:
-    return base64.b64encode(np.asarray(dense, dtype="<f4").tobytes()).decode() if dense is not None else None
-
-
-def _decoded(text: str | None) -> Any:
-    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32) if text else None
+    return time.time_ns() // 1_000_000

@@ -22,6 +22,8 @@ _LONGEST = ("test_kill_ingest.py", "test_http_schema.py", "test_http_crash.py", 
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 # Read before the environment is cleared: a server that a developer offers to the contract tests.
 QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
+# Likewise: where the prepared models of this run shall be, when something else uses them afterwards.
+MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +52,7 @@ def _models(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """One folder of prepared models for all data folders of a run."""
     base = tmp_path_factory.getbasetemp()
     # Each process of a run has a folder below the run's own.
-    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "models"
+    folder = Path(MODELS) if MODELS else (base.parent if hasattr(request.config, "workerinput") else base) / "models"
     if any(not _is_below(item, "unit") for item in request.session.items):
         packaged_model.prepare(folder)
     with pytest.MonkeyPatch.context() as patch:

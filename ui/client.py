@@ -16,6 +16,7 @@ from ui.curated import CuratedCalls
 from ui.curation import CurationCalls, filters_of
 from ui.glossary import GlossaryCalls
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
+from ui.retrieval import RetrievalCalls
 from ui.sources import SourceCalls
 from ui.wire import (
     Answer,
@@ -29,7 +30,6 @@ from ui.wire import (
     Done,
     KnowledgeBase,
     Retracted,
-    Retrieval,
     Sentence,
     Sources,
     System,
@@ -45,7 +45,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls, CuratedCalls, GlossaryCalls, SourceCalls):
+class Client(CurationCalls, CuratedCalls, GlossaryCalls, RetrievalCalls, SourceCalls):
     """The API of one server.
 
     Usage:
@@ -279,33 +279,7 @@ class Client(CurationCalls, CuratedCalls, GlossaryCalls, SourceCalls):
         """Delete a document."""
         self._call("DELETE", f"/api/documents/{path_of(document_id)}")
 
-    # Retrieval and system
-
-    def retrieve(
-        self,
-        question: str,
-        *,
-        kb: str | None = None,
-        limit: int = 10,
-        tags: Sequence[str] = (),
-        source: str = "",
-        expected: str | None = None,
-        history: Sequence[tuple[str, str]] = (),
-    ) -> Retrieval:
-        """What answering would find, and how it would judge it.
-
-        expected: name of the document that should be found.
-        history:  (role, text) of the messages before the question, oldest first.
-        """
-        body = {
-            "question": question,
-            "history": [{"role": role, "text": text} for role, text in history],
-            "kb": kb,
-            "limit": limit,
-            "expected": expected,
-            **filters_of(tags, source),
-        }
-        return read_reply(Retrieval, self._call("POST", "/api/retrieve", json=body))
+    # System
 
     def system(self) -> System:
         """State, limits and settings."""

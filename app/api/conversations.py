@@ -17,6 +17,7 @@ from app.api.models import (
     KbName,
     MessageBody,
     NewConversation,
+    Offset,
     Text,
     Transcript,
 )
@@ -33,7 +34,7 @@ async def list_conversations(
     status: Status | None = None,
     kb: KbName | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    offset: Offset = 0,
 ) -> ConversationPage:
     """Conversations, the latest first."""
     base = await find_kb(service, kb, principal) if kb is not None else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import GivenMoment, KbName, Moment, Request, Text
+from app.api.models import Author, GivenMoment, KbName, Limit, Moment, Offset, Request, Search, Text
 from app.api.tables import CSV_SCHEMA, Imported, csv_file, csv_text
 from app.curated import page_of
 from app.service import Service
@@ -38,7 +38,6 @@ Questions = Annotated[
 AnswerText = Annotated[Text, Field(min_length=1, max_length=LONGEST_ANSWER)]
 Language = Annotated[Text, Field(max_length=10, examples=["en"])]
 SourceName = Annotated[Text, Field(max_length=LONGEST_SOURCE, examples=["returns-policy.pdf"])]
-Author = Annotated[Text, Field(max_length=200)]
 
 
 class NewCurated(Request):
@@ -129,10 +128,10 @@ async def list_curated(
     kb: KbName,
     service: ServiceOf,
     principal: Authenticated,
-    search: Annotated[Text, Query(max_length=200)] = "",
+    search: Search = "",
     state: CuratedState | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> CuratedPage:
     """Curated answers, oldest first; those with all words of a search in a question or in the answer, of a state."""
     base = await find_kb(service, kb, principal)

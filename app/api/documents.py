@@ -24,7 +24,7 @@ from app.api.document_models import (
     UploadedDocument,
     VersionBody,
 )
-from app.api.models import KbName, Text
+from app.api.models import KbName, Limit, Offset, Text
 from app.errors import Conflict, TooLarge, UsageError
 from app.ingestion import Progress
 from app.received import IncomingFile, Receiver, accept
@@ -34,8 +34,6 @@ from ingest.records import UNFINISHED, Document, KnowledgeBase, State, Version
 from ingest.schema import Filters, Principal
 
 router = APIRouter(prefix="/api", tags=["documents"])
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 

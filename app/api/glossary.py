@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import KbName, Moment, Request, Text
+from app.api.models import Author, KbName, Limit, Moment, Offset, Request, Search, Text
 from app.api.tables import CSV_SCHEMA, Imported, csv_file, csv_text
 from app.service import Service
 from ingest.glossary import LONGEST_TERM, MOST_TERMS, Glossary, GlossaryDraft, GlossaryEntry, with_words
@@ -31,7 +31,7 @@ class NewEntry(Request):
 
     terms: Terms
     one_way: bool = False
-    by: Annotated[Text, Field(max_length=200)] = ""
+    by: Author = ""
 
     def draft(self) -> GlossaryDraft:
         """The same for the catalog."""
@@ -62,9 +62,9 @@ async def list_glossary(
     kb: KbName,
     service: ServiceOf,
     principal: Authenticated,
-    search: Annotated[Text, Query(max_length=200)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    search: Search = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> GlossaryPage:
     """Entries, oldest first; those with all words of a search in their terms."""
     base = await find_kb(service, kb, principal)

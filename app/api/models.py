@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from app.conversations import MessageState, Status
@@ -39,6 +40,12 @@ Text = Annotated[str, AfterValidator(_storable)]
 KbName = Annotated[Text, Field(min_length=1, max_length=100, examples=["default"])]
 Question = Annotated[Text, Field(min_length=1, max_length=100_000, examples=["How long is the motor guaranteed?"])]
 Moment = Annotated[datetime, PlainSerializer(_in_utc, return_type=str)]
+# Of a list: how many at once, after how many, with which words.
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
+Search = Annotated[Text, Query(max_length=200)]
+# Who wrote it, where somebody says so.
+Author = Annotated[Text, Field(max_length=200)]
 
 
 def _to_utc(moment: datetime) -> datetime:

@@ -25,8 +25,8 @@ from app.api.document_models import (
     SuggestionBody,
     Wording,
 )
-from app.api.documents import Limit, Offset, find_document, storable
-from app.api.models import KbName, Text
+from app.api.documents import find_document, storable
+from app.api.models import KbName, Limit, Offset, Text
 from app.curation import edits_of
 from ingest.curation import Writing
 from ingest.edits import Edit, Offered

@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import curation
-from app.commands.glossary_desk import GlossaryDesk, LocalGlossary
-from app.curated import curated_json, page_of
+from app.commands.written_desk import CURATED, GLOSSARY, LocalWritten, WrittenDesk
 from app.errors import Conflict
 from app.indexing import do, settle_builds
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
 from ingest.curated import CuratedAnswers, CuratedDraft
-from ingest.curated_csv import from_csv, to_csv
 from ingest.errors import DataFolderBusy, NotFound, SourceError
-from ingest.glossary import Glossary
+from ingest.glossary import Glossary, GlossaryDraft
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import Document, KnowledgeBase
 from ingest.schema import EVERYTHING, Filters
@@ -124,27 +122,11 @@ class Desk(Protocol):
         """Stop keeping in step with a source; with its documents deleted, where asked for."""
         ...
 
-    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
-        """Curated answers with all words of a search (``curated_json``)."""
+    def curated(self, kb: str | None) -> WrittenDesk[CuratedDraft]:
+        """A knowledge base's curated answers."""
         ...
 
-    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
-        """Write a curated answer."""
-        ...
-
-    def remove_curated(self, kb: str | None, curated: str) -> None:
-        """Forget a curated answer."""
-        ...
-
-    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
-        """Bring in a CSV; how many are new, and how many replaced another."""
-        ...
-
-    def export_curated(self, kb: str | None) -> str:
-        """All curated answers as CSV."""
-        ...
-
-    def glossary(self, kb: str | None) -> GlossaryDesk:
+    def glossary(self, kb: str | None) -> WrittenDesk[GlossaryDraft]:
         """A knowledge base's glossary."""
         ...
 
@@ -295,34 +277,13 @@ class LocalDesk:
             raise NotFound(f"{address} is no source of knowledge base {base.name!r} (frontdesk sync list shows them)")
         remove(self._workspace, base, source, documents=documents)
 
-    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
-        """Curated answers with all words of a search."""
-        found = self._curated.all(self._kb(kb).id)
-        return [curated_json(each) for each in page_of(found, search, None, len(found), 0).found]
+    def curated(self, kb: str | None) -> WrittenDesk[CuratedDraft]:
+        """A knowledge base's curated answers."""
+        return LocalWritten(CURATED, CuratedAnswers(self._workspace.engine), self._kb(kb).id)
 
-    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
-        """Write a curated answer."""
-        return curated_json(self._curated.add(self._kb(kb).id, draft))
-
-    def remove_curated(self, kb: str | None, curated: str) -> None:
-        """Forget a curated answer."""
-        self._curated.remove(self._kb(kb).id, curated)
-
-    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
-        """Bring in a CSV; how many are new, and how many replaced another."""
-        return self._curated.bring_in(self._kb(kb).id, from_csv(table))
-
-    def export_curated(self, kb: str | None) -> str:
-        """All curated answers as CSV."""
-        return to_csv(self._curated.all(self._kb(kb).id))
-
-    @property
-    def _curated(self) -> CuratedAnswers:
-        return CuratedAnswers(self._workspace.engine)
-
-    def glossary(self, kb: str | None) -> GlossaryDesk:
+    def glossary(self, kb: str | None) -> WrittenDesk[GlossaryDraft]:
         """A knowledge base's glossary."""
-        return LocalGlossary(Glossary(self._workspace.engine), self._kb(kb).id)
+        return LocalWritten(GLOSSARY, Glossary(self._workspace.engine), self._kb(kb).id)
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""

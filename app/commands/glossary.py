@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
-from app.commands.common import JsonOption, KbOption, out, print_json, reported
-from app.commands.tables import FileArgument, read_table, write_table
+from app.commands.common import JsonOption, KbOption, reported
+from app.commands.tables import FileArgument
+from app.commands.written import Written
 
 app = typer.Typer(
     no_args_is_help=True, help="Terms that mean the same: a question with one is searched for with the others, too."
+)
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str]:
+    first, *others = entry["terms"]
+    return (f"{first} → {', '.join(others)}" if entry["one_way"] else " = ".join(entry["terms"]),)
+
+
+_GLOSSARY = Written(
+    "glossary", ("glossary entry", "glossary entries"), lambda desk, kb: desk.glossary(kb), ("terms",), _cells
 )
 
 
@@ -23,22 +33,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the entries of the glossary."""
-    from app.commands.desk import open_desk
-
-    with open_desk() as desk:
-        found = desk.glossary(kb).entries(search)
-    if as_json:
-        print_json({"kb": kb or desk.default_kb, "glossary": found})
-        return
-    if not found:
-        out.print("No glossary entries: `frontdesk glossary add` writes one.")
-        return
-    # Whole in a narrow window, too: `glossary remove` wants it.
-    table = Table(Column("id", min_width=32), "terms", box=None)
-    for entry in found:
-        first, *others = entry["terms"]
-        table.add_row(entry["id"], f"{first} → {', '.join(others)}" if entry["one_way"] else " = ".join(entry["terms"]))
-    out.print(table, markup=False)
+    _GLOSSARY.show(kb, search, as_json)
 
 
 @app.command("add")
@@ -52,15 +47,10 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Write an entry; questions are searched for with it from now on."""
-    from app.commands.desk import open_desk
     from ingest.glossary import GlossaryDraft
 
-    with open_desk() as desk:
-        made = desk.glossary(kb).add(GlossaryDraft(tuple(terms), one_way))
-    if as_json:
-        print_json({"kb": kb or desk.default_kb, **made})
-    else:
-        out.print(f"Glossary entry {made['id']} of {len(made['terms'])} terms.", markup=False)
+    draft = GlossaryDraft(tuple(terms), one_way)
+    _GLOSSARY.add(kb, draft, as_json, lambda made: f"Glossary entry {made['id']} of {len(made['terms'])} terms.")
 
 
 @app.command("remove")
@@ -71,14 +61,7 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Forget an entry."""
-    from app.commands.desk import open_desk
-
-    with open_desk() as desk:
-        desk.glossary(kb).remove(entry)
-    if as_json:
-        print_json({"kb": kb or desk.default_kb, "removed": entry})
-    else:
-        out.print(f"Removed glossary entry {entry}.", markup=False)
+    _GLOSSARY.forget(kb, entry, as_json)
 
 
 @app.command("import")
@@ -88,23 +71,11 @@ def import_(file: FileArgument, kb: KbOption = None, as_json: JsonOption = False
 
     All of it or nothing. A row whose id or term is known replaces what is there.
     """
-    from app.commands.desk import open_desk
-
-    text = read_table(file)
-    with open_desk() as desk:
-        new, replaced = desk.glossary(kb).bring_in(text)
-    if as_json:
-        print_json({"kb": kb or desk.default_kb, "new": new, "replaced": replaced})
-    else:
-        out.print(f"{new} new, {replaced} replaced.")
+    _GLOSSARY.bring_in(kb, file, as_json)
 
 
 @app.command("export")
 @reported
 def export(file: FileArgument, kb: KbOption = None) -> None:
     """Write the glossary as CSV."""
-    from app.commands.desk import open_desk
-
-    with open_desk() as desk:
-        text = desk.glossary(kb).table()
-    write_table(file, text)
+    _GLOSSARY.write_out(kb, file)

@@ -110,7 +110,7 @@ def cancel(kb: KbOption = None, as_json: JsonOption = False) -> None:
 @app.command("snapshot")
 @reported
 def snapshot(archive: ArchiveArgument, kb: KbOption = None, as_json: JsonOption = False) -> None:
-    """Write a knowledge base into an archive: passages with their vectors, catalog, files."""
+    """Write a knowledge base into an archive: passages with their vectors, catalog, curated answers, glossary, files."""
     from app.errors import UsageError
 
     if archive.exists():
@@ -177,7 +177,7 @@ def _folder() -> Path:
 
 def _name_in(archive: Path) -> str:
     from ingest.errors import SnapshotUnusable
-    from ingest.snapshot import name_in
+    from ingest.snapshot_format import name_in
 
     if not archive.is_file():
         raise SnapshotUnusable(f"{archive} is no file")

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -15,12 +14,13 @@ from urllib.parse import quote
 import httpx
 
 from app.commands.desk import Synced, SyncRequest
-from app.commands.glossary_desk import GlossaryDesk, RemoteGlossary
+from app.commands.written_desk import CURATED, GLOSSARY, RemoteWritten, WrittenDesk
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
 from ingest import errors
 from ingest.curated import CuratedDraft
 from ingest.errors import FrontdeskError, NotFound, SourceError
+from ingest.glossary import GlossaryDraft
 from ingest.pipeline import Ingested, Mismatch, Progress, Upload
 from ingest.records import UNFINISHED, State
 from ingest.schema import EVERYTHING, Filters
@@ -231,43 +231,13 @@ class RemoteDesk:
             raise NotFound(f"{address} is no source of this knowledge base (frontdesk sync list shows them)")
         self._call("DELETE", f"{base}/{found['id']}", params={"documents": documents})
 
-    def curated(self, kb: str | None, search: str) -> list[dict[str, Any]]:
-        """Curated answers with all words of a search."""
-        found: list[dict[str, Any]] = []
-        while True:
-            params = {"search": search, "limit": PAGE, "offset": len(found)}
-            page = self._call("GET", self._curated(kb), params=params)
-            found += [_curated_json(each) for each in page["curated"]]
-            if len(found) >= page["total"] or not page["curated"]:
-                return found
+    def curated(self, kb: str | None) -> WrittenDesk[CuratedDraft]:
+        """A knowledge base's curated answers."""
+        return RemoteWritten(CURATED, self._reply, kb or self.default_kb)
 
-    def add_curated(self, kb: str | None, draft: CuratedDraft) -> dict[str, Any]:
-        """Write a curated answer."""
-        values = asdict(draft)
-        body = {name: v.isoformat() if isinstance(v, datetime) else v for name, v in values.items()}
-        return _curated_json(self._call("POST", self._curated(kb), json=body))
-
-    def remove_curated(self, kb: str | None, curated: str) -> None:
-        """Forget a curated answer."""
-        self._call("DELETE", f"{self._curated(kb)}/{_path(curated)}")
-
-    def import_curated(self, kb: str | None, table: str) -> tuple[int, int]:
-        """Bring in a CSV; how many are new, and how many replaced another."""
-        headers = {"Content-Type": "text/csv; charset=utf-8"}
-        found = self._call("POST", f"{self._curated(kb)}/import", content=table.encode(), headers=headers)
-        return found["new"], found["replaced"]
-
-    def export_curated(self, kb: str | None) -> str:
-        """All curated answers as CSV."""
-        # Line ends are part of it: no reply is read as text here.
-        return self._reply("GET", f"{self._curated(kb)}/export").content.decode()
-
-    def glossary(self, kb: str | None) -> GlossaryDesk:
+    def glossary(self, kb: str | None) -> WrittenDesk[GlossaryDraft]:
         """A knowledge base's glossary."""
-        return RemoteGlossary(self._reply, f"/api/knowledge-bases/{_path(kb or self.default_kb)}/glossary")
-
-    def _curated(self, kb: str | None) -> str:
-        return f"/api/knowledge-bases/{_path(kb or self.default_kb)}/curated"
+        return RemoteWritten(GLOSSARY, self._reply, kb or self.default_kb)
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""
@@ -369,11 +339,6 @@ def _ingested(document: dict[str, Any]) -> Ingested:
         unchanged=bool(document.get("unchanged")),
         warnings=tuple(document["warnings"]),
     )
-
-
-def _curated_json(body: dict[str, Any]) -> dict[str, Any]:
-    own = ("written_by", "created_at", "updated_at")
-    return {key: value for key, value in body.items() if key not in own}
 
 
 def _path(name: str) -> str:

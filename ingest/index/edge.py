@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import numpy as np
 import qdrant_edge as edge
 
 from ingest.embed import Vectors
-from ingest.errors import DataFolderBusy, IndexMismatch, IndexUnavailable
-from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.errors import DataFolderBusy, IndexUnavailable
+from ingest.index.base import DENSE, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.index.edge_layout import check_size, index_fields, search_params, shard_config
 from ingest.index.tuning import PLAIN, Tuning
 from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
@@ -37,8 +37,6 @@ shard.optimize()
 shard.flush()
 shard.close()
 """
-# Edge's own: links a node, candidates while building, KiB below which everything is looked at.
-_HNSW = (16, 100, 10_000)
 
 
 class EdgeIndex:
@@ -90,56 +88,18 @@ class EdgeIndex:
         path = self._folder / knowledge_base
         with _translated(knowledge_base):
             if (path / "edge_config.json").exists():
-                self._check_size(path / "edge_config.json", knowledge_base)
-                shard = edge.EdgeShard.load(str(path), self._config())
-                self._index_fields(shard)
+                check_size(path / "edge_config.json", knowledge_base, self._size)
+                shard = edge.EdgeShard.load(str(path), shard_config(self._size, self._tuning))
+                index_fields(shard)
                 return shard
             if not create:
                 return None
             # A folder without its configuration is a creation that was cut off: nothing was accepted into it.
             shutil.rmtree(path, ignore_errors=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            shard = edge.EdgeShard.create(str(path), self._config())
-            self._index_fields(shard)
+            shard = edge.EdgeShard.create(str(path), shard_config(self._size, self._tuning))
+            index_fields(shard)
             return shard
-
-    @staticmethod
-    def _index_fields(shard: edge.EdgeShard) -> None:
-        """Index the fields that queries filter on; a shard of an earlier frontdesk lacks some."""
-        there = set(shard.info().payload_schema)
-        kinds = dict.fromkeys(KEYWORD_FIELDS, edge.PayloadSchemaType.Keyword)
-        kinds |= dict.fromkeys(INTEGER_FIELDS, edge.PayloadSchemaType.Integer)
-        for name, kind in kinds.items():
-            if name not in there:
-                shard.update(edge.UpdateOperation.create_field_index(name, kind))
-
-    def _check_size(self, config: Path, knowledge_base: str) -> None:
-        try:
-            made = int(json.loads(config.read_bytes())["vectors"][DENSE]["size"])
-        except (ValueError, KeyError, TypeError) as exc:
-            raise IndexUnavailable(
-                f"the index of knowledge base {knowledge_base} failed: {config.name} is damaged; delete its folder, then "
-                "run `frontdesk documents verify`"
-            ) from exc
-        if made != self._size:
-            raise IndexMismatch(
-                f"the index of knowledge base {knowledge_base} holds vectors of {made} dimensions, the embedder makes "
-                f"{self._size}: set FRONTDESK_EMBEDDING_MODEL back"
-            )
-
-    def _config(self) -> edge.EdgeConfig:
-        memory = edge.Memory.Cold if self._tuning.on_disk else None
-        dense = edge.EdgeVectorParams(
-            size=self._size,
-            distance=edge.Distance.Cosine,
-            quantization_config=_quantized(self._tuning),
-            memory=memory,
-        )
-        return edge.EdgeConfig(
-            vectors={DENSE: dense},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=memory)},
-            hnsw_config=edge.HnswIndexConfig(*_HNSW, memory=memory) if memory is not None else None,
-        )
 
     def _close_idle(self) -> None:
         for name in list(self._shards):
@@ -214,7 +174,7 @@ class EdgeIndex:
         with self._shard(knowledge_base) as shard:
             if shard is None or not queries:
                 return LegHits([], [])
-            params = _search_params(self._tuning)
+            params = search_params(self._tuning)
             requests = [
                 edge.QueryRequest(limit=limit, query=q, filter=visible, with_payload=True, params=params)
                 for q in queries
@@ -357,23 +317,6 @@ class EdgeIndex:
                 _, shard = self._shards.popitem()
                 shard.flush()
                 shard.close()
-
-
-def _quantized(tuning: Tuning) -> edge.QuantizationConfigType | None:
-    if tuning.quantization == "int8":
-        # A few outliers must not take the range from all other values.
-        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned)
-    if tuning.quantization == "binary":
-        return edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned)
-    return None
-
-
-def _search_params(tuning: Tuning) -> edge.SearchParams | None:
-    if tuning.quantization == "none":
-        return None
-    return edge.SearchParams(
-        quantization=edge.QuantizationSearchParams(rescore=tuning.rescore, oversampling=tuning.oversampling)
-    )
 
 
 def _edge_point(point: Point) -> edge.Point:

@@ -7,16 +7,16 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
 from ingest.embed import Vectors
-from ingest.errors import IndexUnavailable
-from ingest.index.base import DENSE, INTEGER_FIELDS, KEYWORD_FIELDS, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.index.base import DENSE, SPARSE, Hit, LegHits, Point, writing_of
+from ingest.index.server_layout import LINKS, field_indexes, quantized, search_params
+from ingest.index.server_requests import may_pass, met, pause, reason, translated
 from ingest.index.tuning import PLAIN, SINGLE, Cluster, Tuning
 from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PAGE = 256
-# Links a node of a knowledge base's own graph; there is none over all of them, for no query goes across.
-_LINKS = 16
 # Characters of a number in JSON, about.
 _DIGITS = 22
 T = TypeVar("T")
@@ -65,7 +63,7 @@ class ServerIndex:
         if not self._ask(lambda: self._client.collection_exists(self._collection)):
             self._create()
         # The tenant index must stand before the first upload: the server lays the data out by it.
-        for name, schema in _field_indexes().items():
+        for name, schema in field_indexes().items():
             self._index_field(name, schema)
         self._ready = True
 
@@ -76,8 +74,8 @@ class ServerIndex:
         vectors = models.VectorParams(
             size=self._size,
             distance=models.Distance.COSINE,
-            hnsw_config=models.HnswConfigDiff(m=0, payload_m=_LINKS, memory=memory),
-            quantization_config=_quantized(self._tuning),
+            hnsw_config=models.HnswConfigDiff(m=0, payload_m=LINKS, memory=memory),
+            quantization_config=quantized(self._tuning),
             memory=memory,
         )
         index = models.SparseIndexParams(memory=memory) if memory is not None else None
@@ -114,13 +112,13 @@ class ServerIndex:
         """
         cluster = self._cluster
         retrying = Retrying(
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(may_pass),
             stop=stop_after_attempt(cluster.tries) | stop_after_delay(self._timeout_s),
-            wait=lambda state: _pause(state, cluster),
-            before_sleep=lambda state: log.warning("the Qdrant server is asked again: %s", _reason(_met(state))),
+            wait=lambda state: pause(state, cluster),
+            before_sleep=lambda state: log.warning("the Qdrant server is asked again: %s", reason(met(state))),
             reraise=True,
         )
-        with _translated():
+        with translated():
             return retrying(request)
 
     def upsert(self, knowledge_base: str, points: Sequence[Point]) -> None:
@@ -194,7 +192,7 @@ class ServerIndex:
                     filter=visible,
                     limit=limit,
                     with_payload=True,
-                    params=_search_params(self._tuning),
+                    params=search_params(self._tuning),
                 )
             )
         if sparse is not None and sparse.indices:
@@ -316,55 +314,10 @@ def connect(
     """
     from qdrant_client import QdrantClient
 
-    with _translated():
+    with translated():
         client = QdrantClient(url=url, api_key=api_key, timeout=max(1, round(timeout_s)), check_compatibility=False)
         client.get_collections()
     return ServerIndex(client, model, size, tuning, cluster, timeout_s)
-
-
-def _field_indexes() -> dict[str, Any]:
-    """The indexes of payload fields, the tenant's first; only that one has graphs of its own."""
-    from qdrant_client import models
-
-    keyword, integer = models.KeywordIndexType.KEYWORD, models.IntegerIndexType.INTEGER
-    # Times are compared, all others are looked up.
-    times = ("valid_from", "valid_until")
-    return {
-        "kb": models.KeywordIndexParams(type=keyword, is_tenant=True),
-        **{
-            # Sources are asked for by how they begin.
-            name: models.KeywordIndexParams(type=keyword, prefix=name == "source" or None, enable_hnsw=False)
-            for name in KEYWORD_FIELDS
-        },
-        **{
-            name: models.IntegerIndexParams(
-                type=integer, lookup=name not in times, range=name in times, enable_hnsw=False
-            )
-            for name in INTEGER_FIELDS
-        },
-    }
-
-
-def _quantized(tuning: Tuning) -> models.QuantizationConfig | None:
-    from qdrant_client import models
-
-    pinned = models.Memory.PINNED
-    if tuning.quantization == "int8":
-        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, memory=pinned)
-        return models.ScalarQuantization(scalar=scalar)
-    if tuning.quantization == "binary":
-        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(memory=pinned))
-    return None
-
-
-def _search_params(tuning: Tuning) -> models.SearchParams | None:
-    from qdrant_client import models
-
-    if tuning.quantization == "none":
-        return None
-    return models.SearchParams(
-        quantization=models.QuantizationSearchParams(rescore=tuning.rescore, oversampling=tuning.oversampling)
-    )
 
 
 def _bounded(points: Sequence[Point], most: int) -> Iterator[list[Point]]:
@@ -381,34 +334,6 @@ def _bounded(points: Sequence[Point], most: int) -> Iterator[list[Point]]:
         held += size
     if part:
         yield part
-
-
-def _may_pass(exc: BaseException) -> bool:
-    """Whether a failure may mend itself: no connection, too many requests, a server in trouble."""
-    import httpx
-    from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-    if isinstance(exc, ResponseHandlingException):
-        return isinstance(exc.source, httpx.TransportError)
-    if isinstance(exc, UnexpectedResponse):
-        return exc.status_code == 429 or (exc.status_code or 0) >= 500
-    return isinstance(exc, ResourceExhaustedResponse)
-
-
-def _pause(state: RetryCallState, cluster: Cluster) -> float:
-    """Seconds to wait: what the server asks for, or twice as long as before."""
-    asked = getattr(_met(state), "retry_after_s", None)
-    doubled = cluster.pause_s * 2 ** (state.attempt_number - 1)
-    return float(min(cluster.longest_pause_s, max(doubled, float(asked or 0))))
-
-
-def _met(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
-
-
-def _reason(exc: BaseException | None) -> str:
-    return str(exc).splitlines()[0] if str(exc) else type(exc).__name__
 
 
 def _struct(point: Point, knowledge_base: str) -> models.PointStruct:
@@ -460,18 +385,3 @@ def _visible(knowledge_base: str, principal: Principal, filters: Filters, at: fl
         models.FieldCondition(key="valid_until", range=models.Range(lte=at)),
     ]
     return models.Filter(must=must, must_not=hidden)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    import httpx
-    from qdrant_client.common.client_exceptions import QdrantException
-    from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
-
-    try:
-        yield
-    except (QdrantException, ApiException, ResponseHandlingException, httpx.HTTPError) as exc:
-        raise IndexUnavailable(
-            f"the Qdrant server does not do its work ({_reason(exc)}): check FRONTDESK_QDRANT_URL, FRONTDESK_QDRANT_API_KEY "
-            "and that the server is up"
-        ) from exc

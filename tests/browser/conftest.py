@@ -160,9 +160,9 @@ class PageOpener:
 
 
 @pytest.fixture
-def shot(tmp_path: Path) -> Shooter:
-    """Takes screenshots into FRONTDESK_SCREENSHOTS, or the test's own folder."""
-    return Shooter(Path(SCREENSHOTS) if SCREENSHOTS else tmp_path)
+def shot() -> Shooter:
+    """Takes screenshots into FRONTDESK_SCREENSHOTS; none where nobody names it, for each costs a second."""
+    return Shooter(Path(SCREENSHOTS) if SCREENSHOTS else None)
 
 
 # Read before the tests' own environment is cleared.
@@ -172,10 +172,12 @@ SCREENSHOTS = os.environ.get("FRONTDESK_SCREENSHOTS", "")
 class Shooter:
     """Screenshots by name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def __call__(self, page: Page, name: str) -> None:
+        if self._folder is None:
+            return
         # Streamlit draws in steps; a picture in between shows nobody's page.
         page.wait_for_timeout(700)
         self._folder.mkdir(parents=True, exist_ok=True)

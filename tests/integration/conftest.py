@@ -1,4 +1,4 @@
-"""One API server for all tests that only ask it; those that kill or configure one start their own."""
+"""One API server for all tests that only ask it, and one PostgreSQL; those that kill or configure a server start their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration import postgres_server
 from tests.integration.http_server import Server, example, serving
 
 KEY = "a-key-of-more-than-sixteen-letters"
@@ -19,3 +20,10 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.upload(example("en/warranty.docx"), example("en/stores.csv"), example("zh/warranty-zh.docx"))
         assert {document["state"] for document in server.settled().values()} == {"ready"}
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL of this session's own; each test leaves its tables empty."""
+    with postgres_server.running() as url:
+        yield url

@@ -187,3 +187,52 @@ def test_indexes_are_rebuilt_and_archived_beside_a_server(frontdesk: Any, tmp_pa
     archive.write_bytes(b"no archive")
     damaged = frontdesk("index", "restore", str(archive))
     assert (damaged.exit_code, "no snapshot" in damaged.output) == (1, True)
+
+
+# What persons write, through the server and without one
+
+
+@pytest.fixture(params=["beside a server", "alone"])
+def desk(frontdesk: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """The command line over the knowledge base "desk"."""
+    own = {"FRONTDESK_HOME": str(tmp_path / "home")} if request.param == "alone" else {}
+    frontdesk("kb", "create", "desk", **own)
+    return lambda *arguments: frontdesk(*arguments, "--kb", "desk", **own)
+
+
+def exchanged(desk: Any, name: str, gone: str, table: Path) -> None:
+    """Two entries written out, one of them forgotten, both brought in again."""
+    assert desk(name, "export", str(table)).exit_code == 0
+    removed = desk(name, "remove", gone)
+    assert (removed.exit_code, f"{gone}." in removed.output) == (0, True)
+    assert out(desk(name, "import", str(table), "--json")) == {"kb": "desk", "new": 1, "replaced": 1}
+    again = desk(name, "remove", gone)
+    assert (again.exit_code, f"with the id '{gone}'" in again.output.replace("\n", " ")) == (1, True)
+
+
+def test_a_glossary_is_kept(desk: Any, tmp_path: Path) -> None:
+    assert "`frontdesk glossary add` writes one" in desk("glossary", "list").output
+    made = out(desk("glossary", "add", "WM-900", "TurboWash", "--json"))
+    entry = {"id": ANY, "terms": ["WM-900", "TurboWash"], "one_way": False}
+    assert made == {"kb": "desk", **entry}
+    assert "of 2 terms" in desk("glossary", "add", "AC", "air conditioner", "--one-way").output
+    assert out(desk("glossary", "list", "--search", "TURBO", "--json")) == {"kb": "desk", "glossary": [entry]}
+    said = desk("glossary", "list").output
+    assert all(part in said for part in (made["id"], "WM-900 = TurboWash", "AC → air conditioner"))
+    exchanged(desk, "glossary", made["id"], tmp_path / "table.csv")
+
+
+def test_curated_answers_are_kept(desk: Any, tmp_path: Path) -> None:
+    assert "`frontdesk curated add` writes one" in desk("curated", "list").output
+    asked = ("--question", "Open on Sundays?", "--question", "Sundays?", "--answer", "**No.**", "--language", "en")
+    made = out(desk("curated", "add", *asked, "--valid-until", "2999-01-01", "--json"))
+    entry = {
+        "id": ANY, "questions": ["Open on Sundays?", "Sundays?"], "answer": "**No.**", "language": "en", "source": "",
+        "enabled": True, "valid_from": None, "valid_until": "2999-01-01T00:00:00+00:00", "state": "live",
+    }  # fmt: skip
+    assert made == {"kb": "desk", **entry}
+    assert "Curated answer" in desk("curated", "add", "--question", "Where?", "--answer", "In Leeds.").output
+    assert out(desk("curated", "list", "--search", "OPEN no", "--json")) == {"kb": "desk", "curated": [entry]}
+    said = desk("curated", "list").output
+    assert all(part in said for part in (made["id"], "live", "(+1)"))
+    exchanged(desk, "curated", made["id"], tmp_path / "table.csv")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,54 @@ from ingest.reading import Read
 from ingest.records import State
 from ingest.stages import WINDOW
 from tests.integration.durable_rig import PATIENCE_S, Rig, opened, sections
-from tests.integration.test_postgres import server  # noqa: F401 - the fixture
 from tests.stored import stored
 
 ROOT = Path(__file__).parents[2]
 LONG = 2 * WINDOW + 40
+Child = Callable[[str, Path], None]
 
 
-def child(script: str, folder: Path) -> None:
-    """Run a script that dies with 9 in a process of its own."""
-    preamble = (
-        "import sys, os, time\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from pathlib import Path\n"
-        "from tests.integration.durable_rig import *\n"
-        f"folder = Path({str(folder)!r})\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", preamble + script], timeout=PATIENCE_S * 2, check=False)
-    assert ended.returncode == 9
+# Importing all of it takes a process seconds, so a parent that has done so forks one child a script.
+PARENT = f"""
+import json, os, signal, sys, time, traceback
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from tests.integration.durable_rig import *
+import dbos, psycopg
+
+for line in sys.stdin:
+    folder, script = json.loads(line)
+    child = os.fork()
+    if not child:
+        # The parent's answers go over its stdout.
+        os.dup2(2, 1)
+        signal.alarm({int(PATIENCE_S * 3)})
+        try:
+            exec(script, globals() | dict(folder=Path(folder)))
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Child]:
+    """Runs a script over a folder in a process of its own; it must die with 9."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        ask, answers = parent.stdin, parent.stdout
+
+        def run(script: str, folder: Path) -> None:
+            ask.write(json.dumps([str(folder), script]) + "\n")
+            ask.flush()
+            assert answers.readline() == "9\n"
+
+        yield run
+        ask.close()
 
 
 def test_what_was_received_is_finished(tmp_path: Path) -> None:
@@ -72,7 +103,7 @@ def test_small_files_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [result.document for result in rig.finished] == ["small.md", "middle.md", "large.md"]
 
 
-def test_a_killed_process_goes_on_where_it_stood(tmp_path: Path) -> None:
+def test_a_killed_process_goes_on_where_it_stood(tmp_path: Path, child: Child) -> None:
     script = f"""
 rig = Rig(folder)
 rig.receive("long.md", sections("salt", {LONG}))
@@ -103,7 +134,7 @@ os._exit(9)
         ("ingest.index.edge:EdgeIndex.delete", True),
     ],
 )
-def test_killed_at_a_boundary(tmp_path: Path, where: str, before: bool) -> None:
+def test_killed_at_a_boundary(tmp_path: Path, child: Child, where: str, before: bool) -> None:
     with opened(tmp_path) as rig:
         rig.receive("a.md", sections("salt", 5))
         rig.until()
@@ -121,7 +152,7 @@ module.{owner}.{method} = deadly
 rig = Rig(folder)
 rig.receive("a.md", sections("pepper", 6))
 rig.ingestor.start()
-time.sleep({PATIENCE_S})
+time.sleep({PATIENCE_S * 2})
 """
     child(script, tmp_path)
     with opened(tmp_path) as rig:
@@ -134,7 +165,7 @@ time.sleep({PATIENCE_S})
         assert rig.pipeline.verify(rig.kb) == []
 
 
-def test_a_workflow_of_the_version_before_finishes(tmp_path: Path) -> None:
+def test_a_workflow_of_the_version_before_finishes(tmp_path: Path, child: Child) -> None:
     script = """
 def hang(real, *given, **named):
     (folder / "hangs").touch()
@@ -292,19 +323,19 @@ def test_files_in_an_archive_are_documents_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def database(server: str) -> str:  # noqa: F811 - the fixture
+def database(postgres: str) -> str:
     """A database of the test's own on the real PostgreSQL."""
     from sqlalchemy import create_engine, make_url, text
 
     name = f"durable_{time.monotonic_ns()}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(postgres, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     admin.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return make_url(postgres).set(database=name).render_as_string(hide_password=False)
 
 
-def test_work_of_a_process_that_never_returns_is_taken_over(tmp_path: Path, database: str) -> None:
+def test_work_of_a_process_that_never_returns_is_taken_over(tmp_path: Path, child: Child, database: str) -> None:
     shared = tmp_path / "shared"
     script = f"""
 import shutil

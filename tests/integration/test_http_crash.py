@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -52,34 +51,22 @@ def test_a_request_without_a_stream_is_given_up_too(api: Server) -> None:
     assert (api.metric("frontdesk_answering"), api.metric("frontdesk_generating")) == (0, 0)
 
 
-def test_sigterm_lets_an_answer_end(tmp_path: Path) -> None:
-    with serving(tmp_path / "home") as server:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of this module's own, with the warranty terms."""
+    with serving(tmp_path_factory.mktemp("crash") / "home") as server:
         server.upload(example("en/warranty.docx"))
         server.settled()
-        events: list[str] = []
-        begun = threading.Event()
-
-        def read() -> None:
-            body = {"question": QUESTION, "engine": "extractive"}
-            with server.client() as client, client.stream("POST", "/api/chat", json=body) as reply:
-                begun.set()
-                events.extend(line for line in reply.iter_lines() if line.startswith("event: "))
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        assert begun.wait(20)
-        assert server.stop() == 0
-        reader.join(20)
-        assert events[-1] == "event: done"
-        assert not (server.home / "server.json").exists()
+        yield server
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "home")
-    server.start()
-    yield server
-    server.stop()
+def own(started: Server) -> Server:
+    """It, running; a test may end it."""
+    assert started.process is not None
+    if started.process.poll() is not None:
+        started.start()
+    return started
 
 
 def repeat(work: Callable[[int], None], stop: threading.Event) -> threading.Thread:
@@ -99,29 +86,26 @@ def repeat(work: Callable[[int], None], stop: threading.Event) -> threading.Thre
     return thread
 
 
-def test_a_kill_under_load_loses_no_accepted_upload_and_no_conversation(killed: Server) -> None:
-    name, content = example("en/warranty.docx")
-    killed.upload((name, content))
-    killed.settled()
+def test_a_kill_under_load_loses_no_accepted_upload_and_no_conversation(own: Server) -> None:
     accepted: dict[str, bytes] = {}
     answered: dict[str, str] = {}
     stop = threading.Event()
 
     def upload(n: int) -> None:
         text = f"Shop number {n} opens at {8 + n % 4} and closes at six. ".encode() * 40
-        if killed.upload((f"shop-{n}.txt", text)).status_code == 202:
+        if own.upload((f"shop-{n}.txt", text)).status_code == 202:
             accepted[f"shop-{n}.txt"] = text
         # Enough for a load; what is accepted has to be waited for.
         time.sleep(0.2)
 
     def chat(_: int) -> None:
         body = {"question": QUESTION, "engine": "extractive", "stream": False}
-        with killed.client() as client:
+        with own.client() as client:
             answer = client.post("/api/chat", json=body).json()
         answered[answer["conversation_id"]] = answer["answer"]
 
     def begin(_: int) -> None:
-        leave_early(killed)
+        leave_early(own)
 
     threads = [repeat(work, stop) for work in (upload, chat, begin)]
     for last in (False, True):
@@ -131,19 +115,19 @@ def test_a_kill_under_load_loses_no_accepted_upload_and_no_conversation(killed: 
             assert time.monotonic() < end, "the load did not come about"
             time.sleep(0.05)
         time.sleep(random.uniform(0, 1))
-        killed.kill()
+        own.kill()
         stop.set()
         for thread in threads:
             thread.join(70)
         stop = threading.Event()
-        killed.start()
+        own.start()
         if not last:
             threads = [repeat(work, stop) for work in (upload, chat, begin)]
     assert accepted
     assert answered
-    found = killed.settled()
+    found = own.settled()
     assert {name: found[name]["state"] for name in accepted} == dict.fromkeys(accepted, "ready")
-    with killed.client() as client:
+    with own.client() as client:
         for shop in random.sample(sorted(accepted), min(5, len(accepted))):
             assert client.get(f"/api/documents/{found[shop]['id']}/file").content == accepted[shop]
         for identity, text in answered.items():
@@ -156,3 +140,22 @@ def test_a_kill_under_load_loses_no_accepted_upload_and_no_conversation(killed: 
         for conversation in listed:
             messages = client.get(f"/api/conversations/{conversation['id']}").json()["messages"]
             assert "pending" not in [message["state"] for message in messages]
+
+
+def test_sigterm_lets_an_answer_end(own: Server) -> None:
+    events: list[str] = []
+    begun = threading.Event()
+
+    def read() -> None:
+        body = {"question": QUESTION, "engine": "extractive"}
+        with own.client() as client, client.stream("POST", "/api/chat", json=body) as reply:
+            begun.set()
+            events.extend(line for line in reply.iter_lines() if line.startswith("event: "))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert begun.wait(20)
+    assert own.stop() == 0
+    reader.join(20)
+    assert events[-1] == "event: done"
+    assert not (own.home / "server.json").exists()

@@ -138,8 +138,8 @@ def test_edge_drop_removes_the_files(tmp_path: Path) -> None:
 
 
 def test_an_edge_shard_of_before_gets_the_new_field_indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.index.edge.INTEGER_FIELDS", ("generation", "live"))
-    monkeypatch.setattr("ingest.index.edge.KEYWORD_FIELDS", ("tenant", "acl", "version"))
+    monkeypatch.setattr("ingest.index.edge_layout.INTEGER_FIELDS", ("generation", "live"))
+    monkeypatch.setattr("ingest.index.edge_layout.KEYWORD_FIELDS", ("tenant", "acl", "version"))
     old = edge(tmp_path)
     old.upsert("kb", [point("door")])
     old.close()

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,9 @@ from qdrant_client import QdrantClient
 from app.commands.desk import LocalDesk
 from app.indexing import SNAPSHOTS
 from ingest import moving
+from ingest.curated import CuratedAnswers, CuratedDraft, CuratedState
 from ingest.errors import AlreadyExists, BuildGivenUp, IndexMismatch, SnapshotUnusable
+from ingest.glossary import Glossary, GlossaryDraft
 from tests.fakes import HashEmbedder
 from tests.integration.moving_rig import TOPICS, MovingRig
 
@@ -282,6 +285,55 @@ def test_a_snapshot_is_restored_into_another_folder(rig: MovingRig, tmp_path: Pa
         other.catalog.begin_version(restored, "door.txt", shown.latest.content_hash, other.pipeline.fingerprint, 1)
         is None
     )
+    other.close()
+
+
+def test_a_snapshot_carries_curated_answers_and_the_glossary(rig: MovingRig, tmp_path: Path) -> None:
+    begin, end = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, 12, tzinfo=UTC)
+    written, glossary = CuratedAnswers(rig.engine), Glossary(rig.engine)
+    written.add(rig.kb.id, CuratedDraft(("Of oak?", "Is it oak?"), "**Yes.**", source="door.txt"), by="Ann")
+    written.add(rig.kb.id, CuratedDraft(("When?",), "Soon.", enabled=False, valid_from=begin, valid_until=end))
+    glossary.add(rig.kb.id, GlossaryDraft(("door", "gate")), by="Ann")
+    glossary.add(rig.kb.id, GlossaryDraft(("RMA", "return"), one_way=True))
+    # The first one is stale: its source has other bytes now than those that Ann saw.
+    rig.ingest(("door.txt", "The door is made of steel."))
+    curated, entries, now = written.all(rig.kb.id), glossary.all(rig.kb.id), datetime.now(UTC)
+    assert [each.state(now) for each in curated] == [CuratedState.STALE, CuratedState.DISABLED]
+    archive, before = tmp_path / "kb.zip", rig.kb
+    rig.snapshots.take(before, archive, nothing)
+
+    # Answers are kept by the corpus version: no number that was used here may come again with other answers.
+    written.remove(before.id, curated[0].id)
+    changed = rig.kb.corpus_version
+    assert changed > before.corpus_version
+    rig.pipeline.delete_knowledge_base(rig.kb)
+    rig.snapshots.restore(archive, nothing)
+    assert rig.kb.corpus_version > changed
+
+    other = MovingRig(tmp_path / "two")
+    restored = other.snapshots.restore(archive, nothing)
+    for each in (rig, other):
+        assert CuratedAnswers(each.engine).all(restored.id) == curated
+        assert Glossary(each.engine).all(restored.id) == entries
+        assert [c.state(now) for c in CuratedAnswers(each.engine).all(restored.id)] == [c.state(now) for c in curated]
+    other.close()
+
+
+def test_a_snapshot_of_before_they_were_carried_is_restored(rig: MovingRig, tmp_path: Path) -> None:
+    archive, old, newer = tmp_path / "kb.zip", tmp_path / "old.zip", tmp_path / "newer.zip"
+    rig.snapshots.take(rig.kb, archive, nothing)
+    for target, kind in ((old, "frontdesk-snapshot-1"), (newer, "frontdesk-snapshot-99")):
+        with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(target, "w") as copied:
+            for entry in whole.namelist():
+                content = whole.read(entry)
+                copied.writestr(entry, content.replace(b"frontdesk-snapshot-2", kind.encode()))
+    other = MovingRig(tmp_path / "two")
+    with pytest.raises(SnapshotUnusable, match="another kind"):
+        other.snapshots.restore(newer, nothing)
+    restored = other.snapshots.restore(old, nothing)
+    is_whole(other, "hash", 64)
+    assert other.all_answer()
+    assert CuratedAnswers(other.engine).all(restored.id) == Glossary(other.engine).all(restored.id) == []
     other.close()
 
 

@@ -1,13 +1,7 @@
-"""The catalog's tests once more, on a real PostgreSQL that is started for them."""
+"""The catalog's tests once more, on a real PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,73 +26,9 @@ from tests.unit.ingest.test_catalog import *  # noqa: F403
 from tests.unit.ingest.test_curation import *  # noqa: F403
 
 
-def _as_postgres(command: list[str]) -> list[str]:
-    """initdb and postgres refuse to run as root."""
-    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """URL of a PostgreSQL of this session's own, on a free loopback port."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    programs = found[-1].parent
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # Not below pytest's own folder: that one is closed to the user postgres.
-    folder = Path(tempfile.mkdtemp(prefix="frontdesk-postgres-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-        data = folder / "data"
-        initdb = [
-            str(programs / "initdb"),
-            "-D",
-            str(data),
-            "-A",
-            "trust",
-            "-U",
-            "frontdesk",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ]
-        subprocess.run(_as_postgres(initdb), check=True, capture_output=True, cwd=folder)
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
-        start = [str(programs / "postgres"), "-D", str(data), "-p", str(port), *options]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(_as_postgres(start), stdout=log, stderr=log, cwd=folder)
-        try:
-            url = f"postgresql+psycopg://frontdesk:hunter2@127.0.0.1:{port}/postgres"
-            _wait(port, process, folder / "log")
-            yield url
-        finally:
-            stop = [str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"]
-            subprocess.run(_as_postgres(stop), check=False, capture_output=True, cwd=folder)
-            process.wait(20)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    import psycopg
-
-    for _ in range(200):
-        try:
-            psycopg.connect(f"postgresql://frontdesk@127.0.0.1:{port}/postgres").close()
-        except psycopg.OperationalError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"PostgreSQL did not start: {log.read_text()}")
-
-
 @pytest.fixture
-def engine(server: str) -> Iterator[Engine]:
-    engine = open_database(server)
+def engine(postgres: str) -> Iterator[Engine]:
+    engine = open_database(postgres)
     yield engine
     with engine.begin() as connection:
         tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
@@ -139,7 +69,7 @@ def test_a_document_is_ingested(engine: Engine, tmp_path: Path) -> None:
     assert (index.count(kb.id), catalog.knowledge_bases(), catalog.purges()) == (0, [], [])
 
 
-def test_a_database_that_does_not_exist_hides_the_password(server: str) -> None:
+def test_a_database_that_does_not_exist_hides_the_password(postgres: str) -> None:
     with pytest.raises(SettingsError, match=r"FRONTDESK_DATABASE_URL: cannot use .*nowhere") as caught:
-        open_database(server.replace("/postgres", "/nowhere"))
+        open_database(postgres.replace("/postgres", "/nowhere"))
     assert "hunter2" not in str(caught.value)

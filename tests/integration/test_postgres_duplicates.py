@@ -2,4 +2,4 @@
 
 # The same test functions; the fixture `engine` of PostgreSQL takes the place of SQLite's.
 from tests.unit.ingest.test_cleaning_duplicates import *  # noqa: F403, I001  # the order decides whose fixture it is
-from tests.integration.test_postgres import engine, server  # noqa: F401  # fixtures
+from tests.integration.test_postgres import engine  # noqa: F401  # the fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from ui.client import ApiError
@@ -70,6 +72,18 @@ def _confirm_cancel(desk: Desk, document: Document) -> None:
 
     text = t("doc_cancel_sure", name=name) + (f" {t('old_answers')}" if document.live else "")
     parts.confirm(t("doc_cancel_title"), text, t("doc_cancel"), cancel, t, icon="stop_circle", stay=t("doc_cancel_not"))
+
+
+def close_after(desk: Desk, do: Callable[[], object], said: str) -> None:
+    """Do what a dialog is open for, close it and say so; or say why it cannot be done."""
+    try:
+        do()
+    except ApiError as exc:
+        st.error(problem(desk, exc))
+        return
+    parts.forget_question()
+    parts.notice(said)
+    st.rerun()
 
 
 def problem(desk: Desk, exc: ApiError) -> str:

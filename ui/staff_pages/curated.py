@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from ui.client import ApiError
 from ui.curated import Curated
 from ui.rendering import escaped
 from ui.staff_pages import actions, exchange, formats, parts, publication
@@ -48,11 +47,9 @@ def show(desk: Desk) -> None:
                 parts.ask("curated", NEW)
                 st.rerun()
         key = f"cur-page-{kb}-{search}-{state}"
-        offset = parts.page_offset(None, EACH_PAGE, key)
-        found = desk.client.curated(kb, search, state=state, limit=EACH_PAGE, offset=offset)
-        if not found.curated and found.total:
-            offset = parts.page_offset(found.total, EACH_PAGE, key)
-            found = desk.client.curated(kb, search, state=state, limit=EACH_PAGE, offset=offset)
+        found = parts.page_of(
+            lambda offset: desk.client.curated(kb, search, state=state, limit=EACH_PAGE, offset=offset), EACH_PAGE, key
+        )
         if found.stale:
             st.warning(formats.counted("cur_stale", found.stale, t), icon=":material/history:")
         if not found.total:
@@ -115,14 +112,7 @@ def _remove(desk: Desk, kb: str, each: Curated) -> None:
     t = desk.t
 
     def remove() -> None:
-        try:
-            desk.client.remove_curated(kb, each.id)
-        except ApiError as exc:
-            st.error(actions.problem(desk, exc))
-            return
-        parts.forget_question()
-        parts.notice(t("cur_removed"))
-        st.rerun()
+        actions.close_after(desk, lambda: desk.client.remove_curated(kb, each.id), t("cur_removed"))
 
     text = t("cur_remove_sure", question=escaped(each.questions[0]))
     parts.confirm(t("cur_remove_title"), text, t("cur_remove"), remove, t)
@@ -147,12 +137,7 @@ def _edit(desk: Desk, kb: str, each: Curated | None) -> None:
             begins = st.date_input(t("pub_from"), first, format="YYYY-MM-DD", key=f"cur-from-{key}")
             ends = st.date_input(t("pub_until"), last, format="YYYY-MM-DD", key=f"cur-until-{key}")
         enabled = st.toggle(t("cur_enabled"), each.enabled if each else True, key=f"cur-enabled-{key}")
-        with st.container(horizontal=True, horizontal_alignment="right"):
-            if st.button(t("cancel"), key="cur-cancel"):
-                parts.forget_question()
-                st.rerun()
-            saved = st.button(t("pub_save"), type="primary", icon=":material/check:", key="cur-save")
-        if not saved:
+        if not parts.save_or_cancel("cur", t):
             return
         values: dict[str, Any] = {
             "questions": [line for line in questions.splitlines() if line.strip()],
@@ -166,16 +151,13 @@ def _edit(desk: Desk, kb: str, each: Curated | None) -> None:
         if not values["questions"] or not values["answer"]:
             st.error(t("cur_missing"), icon=":material/error:")
             return
-        try:
+
+        def keep() -> None:
             if each is None:
                 desk.client.add_curated(kb, **values)
             else:
                 desk.client.change_curated(kb, each.id, **values)
-        except ApiError as exc:
-            st.error(actions.problem(desk, exc))
-            return
-        parts.forget_question()
-        parts.notice(t("cur_saved"))
-        st.rerun()
+
+        actions.close_after(desk, keep, t("cur_saved"))
 
     shown()

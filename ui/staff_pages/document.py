@@ -156,11 +156,9 @@ def _searched(desk: Desk, found: DocumentDetail, search: str) -> None:
 def _listed(desk: Desk, found: DocumentDetail, version: str | None) -> None:
     t = desk.t
     key = f"chunk-page-{found.id}"
-    offset = parts.page_offset(None, EACH_PAGE, key)
-    page = desk.client.chunks(found.id, version=version, limit=EACH_PAGE, offset=offset)
-    if not page.chunks and page.total:
-        offset = parts.page_offset(page.total, EACH_PAGE, key)
-        page = desk.client.chunks(found.id, version=version, limit=EACH_PAGE, offset=offset)
+    page = parts.page_of(
+        lambda offset: desk.client.chunks(found.id, version=version, limit=EACH_PAGE, offset=offset), EACH_PAGE, key
+    )
     if not page.chunks:
         st.markdown(f":gray[{t('doc_passages_none')}]")
         return

@@ -90,11 +90,11 @@ def _found(desk: Desk, kb: str, state: str, search: str, tag: str, key: str) -> 
         return fitting[offset : offset + EACH_PAGE], len(fitting)
     only = None if state == "all" else state
     tags = [tag] if tag else []
-    offset = parts.page_offset(None, EACH_PAGE, key)
-    page = desk.client.documents(kb, state=only, search=search, tags=tags, limit=EACH_PAGE, offset=offset)
-    if not page.documents and offset:
-        offset = parts.page_offset(page.total, EACH_PAGE, key)
-        page = desk.client.documents(kb, state=only, search=search, tags=tags, limit=EACH_PAGE, offset=offset)
+    page = parts.page_of(
+        lambda offset: desk.client.documents(kb, state=only, search=search, tags=tags, limit=EACH_PAGE, offset=offset),
+        EACH_PAGE,
+        key,
+    )
     return page.documents, page.total
 
 

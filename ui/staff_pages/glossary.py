@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.client import ApiError
 from ui.glossary import Entry
 from ui.rendering import escaped
 from ui.staff_pages import actions, exchange, parts
@@ -30,11 +29,9 @@ def show(desk: Desk) -> None:
                 parts.ask("glossary", NEW)
                 st.rerun()
         key = f"glo-page-{kb}-{search}"
-        offset = parts.page_offset(None, EACH_PAGE, key)
-        found = desk.client.glossary(kb, search, limit=EACH_PAGE, offset=offset)
-        if not found.entries and found.total:
-            offset = parts.page_offset(found.total, EACH_PAGE, key)
-            found = desk.client.glossary(kb, search, limit=EACH_PAGE, offset=offset)
+        found = parts.page_of(
+            lambda offset: desk.client.glossary(kb, search, limit=EACH_PAGE, offset=offset), EACH_PAGE, key
+        )
         if not found.total:
             title, text = (
                 (t("cur_not_found_title"), t("glo_not_found")) if search else (t("glo_none_title"), t("glo_none"))
@@ -84,24 +81,15 @@ def _dialog(desk: Desk, kb: str, found: dict[str, Entry]) -> None:
         one_way = st.toggle(
             t("glo_one_way"), entry.one_way if entry else False, help=t("glo_one_way_help"), key=f"glo-one-way-{key}"
         )
-        with st.container(horizontal=True, horizontal_alignment="right"):
-            if st.button(t("cancel"), key="glo-cancel"):
-                parts.forget_question()
-                st.rerun()
-            saved = st.button(t("pub_save"), type="primary", icon=":material/check:", key="glo-save")
-        if not saved:
+        if not parts.save_or_cancel("glo", t):
             return
         lines = [line.strip() for line in terms.splitlines() if line.strip()]
         if len(lines) < 2:
             st.error(t("glo_missing"), icon=":material/error:")
             return
-        try:
-            desk.client.keep_entry(kb, lines, one_way=one_way, entry_id=entry.id if entry else None)
-        except ApiError as exc:
-            st.error(actions.problem(desk, exc))
-            return
-        parts.forget_question()
-        parts.notice(t("cur_saved"))
-        st.rerun()
+        entry_id = entry.id if entry else None
+        actions.close_after(
+            desk, lambda: desk.client.keep_entry(kb, lines, one_way=one_way, entry_id=entry_id), t("cur_saved")
+        )
 
     shown()

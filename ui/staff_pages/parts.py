@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import streamlit as st
 
@@ -23,6 +24,16 @@ _STATES = {
     "ready": ("green", "check_circle"),
     "failed": ("red", "error"),
 }
+
+
+class _Page(Protocol):
+    """Some of many, and how many there are in all."""
+
+    @property
+    def total(self) -> int: ...
+
+
+PageT = TypeVar("PageT", bound=_Page)
 
 
 def head(title: str, lead: str) -> None:
@@ -96,6 +107,23 @@ def page_offset(total: int | None, each: int, key: str) -> int:
         # Deleting emptied the last page.
         page = st.session_state[key] = max(1, -(-total // each))
     return (page - 1) * each
+
+
+def page_of(fetch: Callable[[int], PageT], each: int, key: str) -> PageT:
+    """The chosen page, as ``fetch`` gives it from an offset; the last one there is, where deleting emptied it."""
+    offset = page_offset(None, each, key)
+    page = fetch(offset)
+    last = page_offset(page.total, each, key)
+    return page if last == offset else fetch(last)
+
+
+def save_or_cancel(key: str, t: Translate) -> bool:
+    """The buttons at the end of a dialog; ``key`` begins their keys. Returns whether to save."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(t("cancel"), key=f"{key}-cancel"):
+            forget_question()
+            st.rerun()
+        return st.button(t("pub_save"), type="primary", icon=":material/check:", key=f"{key}-save")
 
 
 def confirm(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ui.rendering import escaped, passage_markdown
+from ui.retrieval import Expected, FusedHit, LegHit, Retrieval, Standing, Verdict
 from ui.staff_pages import formats, parts
 from ui.staff_pages.desk import Desk
 from ui.texts import Translate
-from ui.wire import Expected, FusedHit, LegHit, Retrieval, Standing, Verdict
 
 _COUNTS = (5, 10, 20, 50)
 # Evidence beyond the best few says nothing more.

@@ -58,11 +58,9 @@ def _flagged(desk: Desk, kb: str, counts: dict[str, int]) -> None:
     if do := flags.remedy(chosen, t):
         st.caption(do)
     key = f"rev-page-{kb}-{chosen}"
-    offset = parts.page_offset(None, EACH_PAGE, key)
-    found = desk.client.search_chunks(kb, flag=chosen, limit=EACH_PAGE, offset=offset)
-    if not found.chunks and found.total:
-        offset = parts.page_offset(found.total, EACH_PAGE, key)
-        found = desk.client.search_chunks(kb, flag=chosen, limit=EACH_PAGE, offset=offset)
+    found = parts.page_of(
+        lambda offset: desk.client.search_chunks(kb, flag=chosen, limit=EACH_PAGE, offset=offset), EACH_PAGE, key
+    )
     for chunk in found.chunks:
         passages.card(desk, chunk.document_id, chunk, document=chunk.document, key=f"rev-chunk-{chunk.id}")
     parts.paging(found.total, EACH_PAGE, key, t)
