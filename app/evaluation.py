@@ -118,7 +118,7 @@ def judge_questions(
         found = []
         for done, asked in enumerate(questions, start=1):
             verdict = (await chain.prepare.ainvoke(Ask(asked.question, kb))).verdict
-            found.append(JudgedQuestion(asked.question, asked.answerable, verdict.support, verdict.verifier))
+            found.append(JudgedQuestion(asked.question, asked.answerable, verdict.support, verdict.scale))
             progress(done, len(questions))
         return found
 
@@ -133,9 +133,9 @@ def fit_refusals(judged: Sequence[JudgedQuestion], keep: float, ask_keep: float)
     """
     if not judged:
         raise DatasetError("there are no questions to fit thresholds on")
-    # Questions in a language that the verifier does not know have another scale, and thresholds of their own. A few of them
-    # among many are left to the shipped ones.
-    groups = {name: [q for q in judged if q.verifier == name] for name in sorted({q.verifier for q in judged})}
+    # Questions in a language that embedder or verifier do not know have another scale, and thresholds of their own. A few of
+    # them among many are left to the shipped ones.
+    groups = {name: [q for q in judged if q.scale == name] for name in sorted({q.scale for q in judged})}
     most = max(groups.values(), key=len)
     reports = []
     for group in groups.values():
@@ -144,7 +144,7 @@ def fit_refusals(judged: Sequence[JudgedQuestion], keep: float, ask_keep: float)
         except DatasetError:
             if group is most:
                 raise
-    return reports, as_text({r.verifier: Thresholds(_below(r.answer_from), _below(r.ask_from)) for r in reports})
+    return reports, as_text({r.scale: Thresholds(_below(r.answer_from), _below(r.ask_from)) for r in reports})
 
 
 def _below(threshold: float) -> float:

@@ -36,7 +36,8 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_RERANK_CANDIDATES``  how many of them
     ``FRONTDESK_RERANK_SHARE``      what it has to say beside the order so far; 1 replaces that
     ``FRONTDESK_RERANK_TIMEOUT_S``  seconds after which the order stays as it was
-    ``FRONTDESK_VERIFIER``          a folder of a verifier (`python -m finetune.verifier`), a second opinion on what can be answered
+    ``FRONTDESK_VERIFIER``          what gives a second opinion on what can be answered: ``packaged``, a folder of a verifier
+                                    (`python -m finetune.verifier`), or ``off``
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
@@ -65,7 +66,7 @@ class AppSettings(BaseSettings):
     rerank_candidates: int = Field(default=10, ge=2, le=100)
     rerank_share: float = Field(default=1.0, gt=0, le=1)
     rerank_timeout_s: float = Field(default=1.0, gt=0)
-    verifier: str = ""
+    verifier: str = "packaged"
 
     @field_validator("api_key")
     @classmethod

@@ -286,11 +286,13 @@ class Workspace:
 
     @cached_property
     def verifier(self) -> Verifier | None:
-        """What gives a second opinion on what can be answered, if the settings name one."""
-        from serving.verifier import load_verifier
+        """What gives a second opinion on what can be answered, unless the settings say off."""
+        from serving.verifier import PACKAGED, load_verifier
 
-        folder = self.settings.app.verifier
-        return load_verifier(Path(folder).expanduser()) if folder else None
+        name = self.settings.app.verifier
+        if name in ("", "off"):
+            return None
+        return load_verifier(PACKAGED if name == "packaged" else Path(name).expanduser())
 
     @cached_property
     def packaged(self) -> PackagedModel:

@@ -25,17 +25,17 @@ class AskedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuestion:
-    """What the verdict's support was; verifier: the one that was asked, "" for none."""
+    """What the verdict's support was; scale: what it is measured on."""
 
     question: str
     answerable: bool
     support: float
-    verifier: str = ""
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalReport:
-    """Figures of one kind of question, judged with or without the verifier.
+    """Figures of one kind of question, judged on one scale.
 
     refused:  share of the unanswerable ones below ``answer_from``.
     kept:     share of the answerable ones from it on.
@@ -44,7 +44,7 @@ class RefusalReport:
     curve:    (coverage, risk) as the threshold falls.
     """
 
-    verifier: str
+    scale: str
     answerable: int
     unanswerable: int
     answer_from: float
@@ -97,7 +97,7 @@ def fit(judged: Sequence[JudgedQuestion], keep: float = 0.9, ask_keep: float = 0
     ask_from = threshold_keeping([s for s, _ in open_to_it], [kind for _, kind in open_to_it], ask_keep)
     ask_from = min(ask_from, answer_from)
     return RefusalReport(
-        verifier=judged[0].verifier,
+        scale=judged[0].scale,
         answerable=yes,
         unanswerable=no,
         answer_from=answer_from,

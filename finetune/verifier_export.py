@@ -21,7 +21,7 @@ from serving.verifier import ABOUT, MODEL, TOKENIZER, About, Calibration, OnnxVe
 
 NAME = "frontdesk-verifier-1"
 # Until benchmarks/refusals.py has fitted one: the verifier's word alone.
-UNCALIBRATED = Calibration(bias=0.0, evidence=0.0, verifier=1.0, answer_from=0.5)
+UNCALIBRATED = Calibration(bias=0.0, evidence=0.0, nearest=0.0, verifier=1.0, answer_from=0.5)
 # Log-odds differ by less than this with int8 weights.
 _MOST_DIFFERENT = 0.75
 _SAMPLES = (

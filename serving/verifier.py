@@ -21,6 +21,8 @@ import numpy as np
 from serving.passages import Window
 
 log = logging.getLogger(__name__)
+# The one that comes with frontdesk; what it was trained on stands in its README.
+PACKAGED = Path(__file__).parent / "weights" / "verifier"
 MODEL, TOKENIZER, ABOUT = "model-int8.onnx", "tokenizer.json", "about.json"
 # Characters of a question that the verifier reads: a longer one would leave no room for the sentence.
 QUESTION_REACH = 240
@@ -56,18 +58,20 @@ class Calibration:
     """Probability that a question can be answered: the logistic function of a weighted sum.
 
     evidence: weight of the evidence's score, 0 to 1.
+    nearest:  weight of the best passage's cosine.
     verifier: weight of the verifier's score, as log-odds.
     answer_from: probability from which is answered, where nothing was fitted for the knowledge base.
     """
 
     bias: float
     evidence: float
+    nearest: float
     verifier: float
     answer_from: float
 
-    def probability(self, evidence: float, verified: float) -> float:
+    def probability(self, evidence: float, nearest: float, verified: float = 0.5) -> float:
         """Calibrated probability, 0 to 1."""
-        odds = self.bias + self.evidence * evidence + self.verifier * logit(verified)
+        odds = self.bias + self.evidence * evidence + self.nearest * nearest + self.verifier * logit(verified)
         return 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
 
 

@@ -52,7 +52,9 @@ def print_comparison(out: Console, comparison: Comparison, most: int) -> None:
 def print_refusals(out: Console, reports: Sequence[RefusalReport]) -> None:
     """Thresholds, what they do to the questions they were fitted on, and points of the risk-coverage curve."""
     for report in reports:
-        by = f"with the verifier {report.verifier}" if report.verifier else "by the evidence"
+        by = {"words": "by words alone", "similarity": "by words and similarity"}.get(
+            report.scale, f"with the verifier {report.scale}"
+        )
         out.print(
             f"[bold]{report.answerable} answerable and {report.unanswerable} unanswerable questions[/], judged {escape(by)}"
         )

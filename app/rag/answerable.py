@@ -10,8 +10,8 @@ Words name the thing exactly, similarity carries paraphrases that share no word.
 the score: a product code of the question that stands in no window (the passages then speak of another product), and a
 kind of answer (an amount of money, a length of time) that no window with enough evidence can give.
 
-A verifier, where there is one and it knows the language, reads the question with the best windows; what it says and the
-evidence make a calibrated probability. What follows from it: app/rag/deciding.py.
+The evidence and the best passage's cosine make a calibrated probability. A verifier, where there is one and it knows the language, reads
+the question with the best windows; what it says is one more sign. What follows from it: app/rag/deciding.py.
 """
 
 from __future__ import annotations
@@ -29,13 +29,22 @@ import numpy as np
 from cachetools import LRUCache
 
 from app.rag.answer_type import AnswerType, expected_type, gives
-from app.rag.deciding import ENOUGH, MOST_SUBJECTS, Thresholds, products_meant, subjects
+from app.rag.deciding import (
+    BY_SIMILARITY,
+    ENOUGH,
+    MOST_SUBJECTS,
+    SIMILARITY,
+    WORDS,
+    Thresholds,
+    products_meant,
+    subjects,
+)
 from app.rag.leaning import Lacks, leaning
 from app.rag.products import about_products, of_products_meant, products_of, strange_names
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder, Vectors
-from ingest.sparse import product_codes
+from ingest.sparse import codes, product_codes
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens, windows
 from serving.verifier import Verifier, shown
@@ -47,8 +56,8 @@ SURE = 0.40
 MAX_WINDOWS = 48
 # Windows whose products are named to a customer who named one that nobody knows.
 NEAREST = 3
-# Windows that the verifier reads: its time is this many short sentences.
-VERIFIED = 5
+# Windows that the verifier reads. The best of five told answerable from not worse than the first alone (docs/experiments.md).
+VERIFIED = 1
 # Window vectors kept: 1.5 kB each with the packaged embedder, so 30 MB at most.
 REMEMBERED = 20_000
 # How much the passage's own retrieval score has to say beside its windows'.
@@ -73,10 +82,11 @@ class Verdict:
     """Whether the passages hold an answer, with the evidence, best first.
 
     sure:     enough for a model that cannot tell by itself; below it, quotes are given as the closest passage only.
-    support:  what the outcome was decided by: the evidence's score, or with a verifier the calibrated probability;
+    support:  what the outcome was decided by: the calibrated probability, or by words alone the evidence's score;
               0 when something settles the question whatever the score.
     verified: the verifier's best score; None when it was not asked.
-    verifier: its name, whether or not it was needed; "" when there is none that knows the language, or it failed.
+    scale:    what support is measured on: the verifier's name where there is one that knows the language, whether or not it was
+              needed; else "similarity", or "words" where the embedder does not know it.
     meant:    subjects or products to choose from; when there are any, the customer is asked back.
     """
 
@@ -87,7 +97,7 @@ class Verdict:
     sure: bool = False
     support: float = 0.0
     verified: float | None = None
-    verifier: str = ""
+    scale: str = ""
     meant: tuple[str, ...] = ()
 
     @property
@@ -124,11 +134,13 @@ class AnswerabilityJudge:
         """
         asked = asked or question
         # Also of what is settled without it: the scale that a question is judged on depends on its language alone.
-        by = self._verifier.name if self._verifier and self._verifier.knows(retrieved.language) else ""
+        knows = self._embedder.knows(retrieved.language)
+        scale = WORDS if retrieved.nearest is None else SIMILARITY
+        if self._verifier and self._verifier.knows(retrieved.language):
+            scale = self._verifier.name
         found = [window for passage in passages for window in windows(passage)]
         if not found:
-            return Verdict(False, "nothing was found", 0.0, [], verifier=by)
-        knows = self._embedder.knows(retrieved.language)
+            return Verdict(False, "nothing was found", 0.0, [], scale=scale)
         judged = [w for w in retrieved.wordings or wordings_of(question) if w.judged]
         wordings = [wording for wording in judged if not wording.instead_of]
         shares = [wording.weight / sum(w.weight for w in wordings) for wording in wordings]
@@ -149,7 +161,7 @@ class AnswerabilityJudge:
         evidence = of_products_meant(named_itself, carried, retrieved.named, evidence)
         if not evidence:
             names = ", ".join(sorted(named_itself or carried))
-            return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], verifier=by)
+            return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], scale=scale)
         if not (named_itself or carried) and (strange := self._strange(asked, retrieved)):
             others = about_products(evidence)
             evidence = [each for each in evidence if each not in others]
@@ -157,7 +169,7 @@ class AnswerabilityJudge:
             if best > max((each.score for each in evidence), default=0.0):
                 others.sort(key=lambda e: -e.score)
                 meant = products_of(others[:NEAREST], MOST_SUBJECTS) if best >= ENOUGH else ()
-                return Verdict(False, f"no passage speaks of {', '.join(strange)}", 0.0, [], verifier=by, meant=meant)
+                return Verdict(False, f"no passage speaks of {', '.join(strange)}", 0.0, [], scale=scale, meant=meant)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
         inherits = leaning(asked).lacks is Lacks.PREDICATE and len(content_tokens(asked)) < _OWN_WORDS
@@ -167,8 +179,13 @@ class AnswerabilityJudge:
         evidence.sort(key=lambda e: (-e.score, e.window.passage.n, e.window.position))
         best = evidence[0]
         if kind is not None and best.score >= ENOUGH and not gives(kind, best.window.text):
-            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence, verifier=by)
-        verdict = self._decided(evidence, self._verified(question, retrieved.language, evidence), stored)
+            return Verdict(False, f"no passage gives {kind.name} for it", best.score, evidence, scale=scale)
+        nearest = retrieved.nearest or 0.0
+        verdict = self._decided(evidence, scale, nearest, self._verified(question, scale, evidence), stored)
+        if not verdict.answerable and _looked_up(kind, named_itself, best):
+            verdict = replace(
+                verdict, answerable=True, meant=(), reason=f"{verdict.reason}; gives what was asked for it"
+            )
         if verdict.answerable and (several := products_meant(question, evidence)):
             reason = f"the same is said of {', '.join(several)}"
             return replace(verdict, answerable=False, sure=False, reason=reason, meant=several)
@@ -180,26 +197,32 @@ class AnswerabilityJudge:
         said = "\n".join([*(_text(f.hit.payload) for f in retrieved.fused), *(n.term for n in retrieved.named)]).lower()
         return strange_names(asked, lambda word: word in said)
 
-    def _decided(self, evidence: list[Evidence], verified: float | None, stored: str) -> Verdict:
+    def _decided(
+        self, evidence: list[Evidence], scale: str, nearest: float, verified: float | None, stored: str
+    ) -> Verdict:
         score = evidence[0].score
-        support, verifier, shipped = score, "", ENOUGH
+        support, shipped = score, ENOUGH
         reason = f"evidence {score:.2f}"
         if verified is not None and self._verifier is not None:
             calibration = self._verifier.calibration
-            support, verifier = calibration.probability(score, verified), self._verifier.name
-            shipped = calibration.answer_from
-            reason += f", verifier {verified:.2f}, together {support:.2f}"
-        thresholds = Thresholds.of(stored, verifier, shipped)
+            support, shipped = calibration.probability(score, nearest, verified), calibration.answer_from
+            reason += f", nearest {nearest:.2f}, verifier {verified:.2f}, together {support:.2f}"
+        elif scale != WORDS:
+            # A verifier that failed leaves its scale to those that do not.
+            scale = SIMILARITY
+            support, shipped = BY_SIMILARITY.probability(score, nearest), BY_SIMILARITY.answer_from
+            reason += f", nearest {nearest:.2f}, together {support:.2f}"
+        thresholds = Thresholds.of(stored, scale, shipped)
         reason += f", {thresholds.answer_from:.2f} needed, sure from {SURE:.2f}"
         answerable = support >= thresholds.answer_from
         meant = subjects(evidence) if not answerable and support >= thresholds.ask_from else ()
         return Verdict(
-            answerable, reason, score, evidence, answerable and score >= SURE, support, verified, verifier, meant
+            answerable, reason, score, evidence, answerable and score >= SURE, support, verified, scale, meant
         )
 
-    def _verified(self, question: str, language: str, evidence: Sequence[Evidence]) -> float | None:
+    def _verified(self, question: str, scale: str, evidence: Sequence[Evidence]) -> float | None:
         verifier = self._verifier
-        if verifier is None or not verifier.knows(language):
+        if verifier is None or verifier.name != scale:
             return None
         texts = list(dict.fromkeys(shown(each.window) for each in evidence[:VERIFIED]))
         try:
@@ -263,6 +286,13 @@ def _weighed_by_kind(evidence: Evidence, kind: AnswerType) -> Evidence:
     if not gives(kind, evidence.window.text):
         return Evidence(evidence.window, evidence.score * WRONG_KIND)
     return Evidence(evidence.window, min(evidence.score * RIGHT_UNIT, 1.0)) if kind.names_unit else evidence
+
+
+def _looked_up(kind: AnswerType | None, products: set[str], best: Evidence) -> bool:
+    """Whether a window gives the very unit for the very product: a row of a data sheet shares few other words with a question."""
+    if kind is None or not kind.names_unit or not products or best.score < ENOUGH:
+        return False
+    return products <= set(codes(best.window.text)) and gives(kind, best.window.text)
 
 
 def _covered(weights: dict[int, float], window: Window) -> float:

@@ -1,8 +1,9 @@
 """From support to one of three outcomes: answer, ask back, refuse. Pure: no I/O.
 
-Support is the evidence's score; with a verifier, the calibrated probability of both. Thresholds are fitted for a knowledge
-base by `frontdesk eval refusals` and stored with it; where none were, the shipped ones decide, which never ask back for
-want of evidence.
+Support is the calibrated probability that the passages answer, from the evidence's score and the best passage's cosine, and with
+a verifier from its score, too. Where the embedder does not know the language it is the evidence's score alone, which is another
+scale. Thresholds are fitted for a knowledge base by `frontdesk eval refusals` and stored with it, by scale; where none
+were, the shipped ones decide, which never ask back for want of evidence.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from dataclasses import asdict, dataclass
 from ingest.sparse import product_codes, product_names, without_product_codes
 from serving.extractive import MAX_QUOTES, NEARLY_AS_GOOD, Evidence
 from serving.passages import content_tokens
+from serving.verifier import Calibration
 
-# Support by evidence alone: fitted as docs/experiments.md tells, on sets that the product is not measured on.
+# Evidence that is some: fitted as docs/experiments.md tells, on sets that the product is not measured on.
 ENOUGH = 0.18
+# Names of the scales; a verifier's is its own name.
+WORDS, SIMILARITY = "words", "similarity"
+# Fitted on squad2 and its documents asked about other things; docs/experiments.md.
+BY_SIMILARITY = Calibration(bias=-5.311, evidence=4.636, nearest=4.939, verifier=0.0, answer_from=0.1)
 # Subjects that a customer can choose among.
 MOST_SUBJECTS = 4
 # Share of words that two sentences have in common when they say the same of two products.
@@ -35,18 +41,15 @@ class Thresholds:
     ask_from: float
 
     @classmethod
-    def of(cls, stored: str, verifier: str, shipped: float) -> Thresholds:
-        """Those that were stored for a verifier ("" for none); the shipped one where none were.
-
-        A language that the verifier does not know is judged without it, so a knowledge base may have both.
-        """
-        found = json.loads(stored).get(verifier) if stored else None
+    def of(cls, stored: str, scale: str, shipped: float) -> Thresholds:
+        """Those that were stored for a scale; the shipped one where none were."""
+        found = json.loads(stored).get(scale) if stored else None
         return cls(**found) if found else cls(shipped, shipped)
 
 
 def as_text(fitted: Mapping[str, Thresholds]) -> str:
-    """Thresholds by verifier, as they are stored with a knowledge base."""
-    return json.dumps({verifier: asdict(thresholds) for verifier, thresholds in fitted.items()})
+    """Thresholds by scale, as they are stored with a knowledge base."""
+    return json.dumps({scale: asdict(thresholds) for scale, thresholds in fitted.items()})
 
 
 def subjects(evidence: Sequence[Evidence]) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ class Retrieved:
     vectors:  unit vectors of the wordings, by text; empty where the embedder does not know the language.
     wordings: what was searched for; the verdict asks the same.
     named:    terms of the glossary that they hold.
+    nearest:  best cosine that any of the wordings found; None where the dense leg was not asked, or found nothing.
     """
 
     fused: list[Fused]
@@ -62,6 +63,7 @@ class Retrieved:
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     wordings: tuple[Wording, ...] = ()
     named: tuple[Named, ...] = ()
+    nearest: float | None = None
 
     def passages(self, limit: int) -> list[Passage]:
         """The best passages that say different things, numbered from 1."""
@@ -173,7 +175,7 @@ class HybridSearch:
             clock = time.perf_counter()
             fused = self._reranking.order(question, fused)
             timings["rerank"] = 1e3 * (time.perf_counter() - clock)
-        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named)
+        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named, _nearest(found))
 
     def passages(
         self,
@@ -269,6 +271,10 @@ class FrontdeskRetriever(BaseRetriever):
     ) -> list[Document]:
         found = await asyncio.to_thread(self.search.search, self.knowledge_base, query, self.principal, self.filters)
         return [_document(passage) for passage in found.passages(self.limit)]
+
+
+def _nearest(found: Iterable[tuple[Wording, LegHits]]) -> float | None:
+    return max((legs.dense[0].score for _, legs in found if legs.dense), default=None)
 
 
 def _passage(n: int, fused: Fused, same: Sequence[Fused] = (), parts: Sequence[Hit] = ()) -> Passage:

@@ -82,7 +82,7 @@ def test_thin_evidence_is_answerable_but_not_sure() -> None:
 
 
 def test_nothing_found_is_refused() -> None:
-    assert judged("How long is the guarantee?", {}) == Verdict(False, "nothing was found", 0.0, [])
+    assert judged("How long is the guarantee?", {}) == Verdict(False, "nothing was found", 0.0, [], scale="words")
 
 
 def test_a_row_with_the_unit_goes_before_a_sentence_without_it() -> None:

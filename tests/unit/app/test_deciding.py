@@ -12,7 +12,7 @@ from app.evaluation import fit_refusals, judge_questions
 from app.rag.answer import Answer, Ask, Outcome
 from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.chain import AnswerChain
-from app.rag.deciding import ENOUGH, Thresholds, as_text, products_meant, subjects
+from app.rag.deciding import ENOUGH, SIMILARITY, WORDS, Thresholds, as_text, products_meant, subjects
 from app.rag.refusals import asking_back
 from finetune.refusals import AskedQuestion
 from serving.extractive import Evidence
@@ -28,7 +28,7 @@ class FixedVerifier:
     """Says of every text that it answers with the same probability."""
 
     name = "fixed"
-    calibration = Calibration(bias=0.0, evidence=0.0, verifier=1.0, answer_from=0.5)
+    calibration = Calibration(bias=0.0, evidence=0.0, nearest=0.0, verifier=1.0, answer_from=0.5)
 
     def __init__(self, probability: float, error: Exception | None = None) -> None:
         self.probability, self.error = probability, error
@@ -44,8 +44,10 @@ class FixedVerifier:
         return [self.probability for _ in texts]
 
 
-def judged(question: str, verifier: FixedVerifier | None = None, stored: str = "") -> Verdict:
-    given = desk()
+def judged(
+    question: str, verifier: FixedVerifier | None = None, stored: str = "", texts: dict[str, str] | None = None
+) -> Verdict:
+    given = desk(texts)
     found = given.search.search(KB, question)
     return AnswerabilityJudge(given.embedder, verifier).judge(question, found, found.passages(5), stored=stored)
 
@@ -61,21 +63,21 @@ def window(text: str, title: str, headings: tuple[str, ...] = ()) -> Window:
 
 
 def test_the_shipped_threshold_decides_where_none_is_stored() -> None:
-    assert Thresholds.of("", "", ENOUGH) == Thresholds(ENOUGH, ENOUGH)
+    assert Thresholds.of("", WORDS, ENOUGH) == Thresholds(ENOUGH, ENOUGH)
 
 
 def test_thresholds_hold_for_the_verifier_they_were_fitted_with_only() -> None:
-    stored = as_text({"": Thresholds(0.3, 0.2), "fixed": Thresholds(0.7, 0.6)})
-    assert Thresholds.of(stored, "", 0.1) == Thresholds(0.3, 0.2)
+    stored = as_text({"similarity": Thresholds(0.3, 0.2), "fixed": Thresholds(0.7, 0.6)})
+    assert Thresholds.of(stored, SIMILARITY, 0.1) == Thresholds(0.3, 0.2)
     assert Thresholds.of(stored, "fixed", 0.1) == Thresholds(0.7, 0.6)
     assert Thresholds.of(stored, "newer", 0.1) == Thresholds(0.1, 0.1)
 
 
 def test_a_stored_threshold_turns_an_answer_into_a_refusal_and_a_question() -> None:
-    score = judged(THIN).score
+    score = judged(THIN).support
     assert ask(THIN, "").outcome is Outcome.ANSWERED
-    assert ask(THIN, as_text({"": Thresholds(score + 0.2, score + 0.1)})).outcome is Outcome.REFUSED
-    back = ask(THIN, as_text({"": Thresholds(score + 0.1, score - 0.01)}))
+    assert ask(THIN, as_text({SIMILARITY: Thresholds(score + 0.2, score + 0.1)})).outcome is Outcome.REFUSED
+    back = ask(THIN, as_text({SIMILARITY: Thresholds(score + 0.1, score - 0.01)}))
     assert back.outcome is Outcome.ASKED_BACK
     assert "“shops”" in back.answer
     assert (back.citations, back.engine) == ((), None)
@@ -102,12 +104,11 @@ def test_thresholds_fitted_on_a_knowledge_base_decide_its_questions() -> None:
     assert judged(QUESTION, stored=stored).answerable
 
 
-def test_the_verifier_reads_five_windows_at_most_with_their_headings() -> None:
+def test_the_verifier_reads_the_best_window_with_its_heading() -> None:
     verifier = FixedVerifier(0.9)
     judged(QUESTION, verifier)
     (texts,) = verifier.asked
-    assert len(texts) <= 5
-    assert texts[0] == "warranty: The motor of the WM-900 is guaranteed for 10 years."
+    assert texts == ["warranty: The motor of the WM-900 is guaranteed for 10 years."]
 
 
 def test_a_verifier_is_not_asked_in_a_language_it_does_not_know() -> None:
@@ -122,7 +123,15 @@ def test_a_verifier_that_breaks_changes_nothing() -> None:
 
 def test_what_settles_a_question_is_settled_whatever_the_verifier_says() -> None:
     verdict = judged("How long is the motor of the WM-800 guaranteed?", FixedVerifier(1.0))
-    assert (verdict.outcome, verdict.support, verdict.verifier) == ("refuse", 0.0, "fixed")
+    assert (verdict.outcome, verdict.support, verdict.scale) == ("refuse", 0.0, "fixed")
+
+
+def test_the_unit_that_was_asked_for_of_the_product_that_was_named_is_an_answer_whatever_the_verifier_says() -> None:
+    rows = {"range.pptx": "CH-90: 90 cm wide, four speeds, up to 720 m³/h on boost. CH-60: 60 cm wide, in black."}
+    question = "How many cubic metres of air an hour does the {} move at most?"
+    assert judged(question.format("CH-90"), FixedVerifier(0.0), texts=rows).answerable
+    assert not judged(question.format("CH-60"), FixedVerifier(0.0), texts=rows).answerable
+    assert not judged("Could the CH-90 be delivered to a shop in Leeds?", FixedVerifier(0.0), texts=rows).answerable
 
 
 def test_subjects_are_the_nearest_headings_of_good_evidence() -> None:
