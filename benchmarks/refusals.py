@@ -2,10 +2,10 @@
 
     python benchmarks/refusals.py DATA [--sets squad2 ...] [--most 250] [--keep FOLDER] [--verifier FOLDER] [--calibrate]
 
-Four scores side by side: the plain retrieval score (best cosine; best BM25 score where the embedder does not know the
-language), the verdict's evidence, the verifier, and both together. AUC, area under the risk-coverage curve (lower is
-better), share refused at 90 % kept. `--keep` leaves indexes and judged questions in FOLDER and uses those that are there;
-`--calibrate` writes what was fitted for both together into the verifier's folder.
+Five scores side by side: the plain retrieval score (best cosine; best BM25 score where the embedder does not know the
+language), the verdict's evidence, the verdict without a verifier, the verifier alone, and the verdict with it. AUC, area under
+the risk-coverage curve (lower is better), share refused at 90 % kept, and what the shipped threshold keeps and refuses. `--keep` leaves
+indexes and judged questions in FOLDER and uses those that are there; `--calibrate` writes what was fitted into the verifier's folder.
 
 - squad2: questions of the articles that the verifier's training holds out, over the whole collection; those that cannot be
   answered are twisted versions of those that can.
@@ -13,7 +13,8 @@ better), share refused at 90 % kept. `--keep` leaves indexes and judged question
 - clapnq: all its passages in one index; unanswerable from the question's own passage.
 - cmrc2018: questions whose document was withheld. No verifier: it knows no Chinese.
 
-Both together: on squad2 each article by what was fitted on the other one; elsewhere by what was fitted on both.
+Fitted on squad2 and out_of_scope, both kinds of question weighing the same. "crossed": each article of squad2 by what was fitted on the other
+one; clapnq is never fitted on.
 """
 
 from __future__ import annotations
@@ -34,17 +35,19 @@ from follow_ups import indexed
 from scipy.optimize import minimize
 
 from app.rag.answerable import VERIFIED, AnswerabilityJudge
+from app.rag.deciding import BY_SIMILARITY, ENOUGH
 from app.rag.retrieve import HybridSearch
 from finetune.evaluate import DatasetDocument
-from finetune.metrics import aurc, mean, refused_keeping, roc_auc, threshold_keeping
+from finetune.metrics import aurc, mean, refused_keeping, roc_auc
 from finetune.verifier_pairs import held_out
 from ingest.records import KnowledgeBase
-from serving.verifier import About, Calibration, Verifier, load_verifier, logit, shown
+from serving.verifier import PACKAGED, About, Calibration, Verifier, load_verifier, logit, shown
 
 # Passages that reach the judge, as FRONTDESK_TOP_K.
 TOP_K = 5
-# L2 of the calibration: three numbers on some hundred questions.
-L2 = 0.01
+# L2 of the calibration: four numbers on a thousand questions.
+L2 = 1e-4
+FITTED_ON = ("squad2", "out_of_scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Asked:
 class Judged:
     """What was found for it.
 
+    evidence: 0 where something settled the question.
+    support:  the verdict's, without a verifier.
     texts:    the best windows, as the verifier reads them.
     verified: its best score; -1 when it was not asked.
     """
@@ -70,6 +75,8 @@ class Judged:
     language: str
     plain: float
     evidence: float
+    nearest: float
+    support: float
     texts: list[str]
     judge_ms: float
     verified: float = -1.0
@@ -153,6 +160,8 @@ def judge_all(
                 each.group,
                 found.language,
                 best[0].score if best else 0.0,
+                verdict.score if verdict.support > 0 else 0.0,
+                found.nearest or 0.0,
                 verdict.support,
                 texts,
                 judge_ms,
@@ -175,24 +184,23 @@ def verified(rows: Sequence[Judged], verifier: Verifier) -> list[Judged]:
 
 
 def fitted(rows: Sequence[Judged]) -> Calibration:
-    """Logistic regression of answerable on evidence and verifier; answers from where nine of ten are kept."""
+    """Logistic regression of answerable on evidence, nearest and verifier; both kinds weigh the same."""
     asked = [row for row in rows if row.verified >= 0]
-    signs = np.array([[1.0, row.evidence, logit(row.verified)] for row in asked])
+    signs = np.array([[1.0, row.evidence, row.nearest, logit(row.verified)] for row in asked])
     wanted = np.array([row.answerable for row in asked], dtype=float)
+    shares = np.where(wanted > 0, 0.5 / wanted.sum(), 0.5 / (1 - wanted).sum())
 
     def loss(weights: np.ndarray) -> float:
         odds = signs @ weights
-        return float(np.mean(np.logaddexp(0, odds) - wanted * odds) + L2 * (weights[1:] ** 2).sum() / 2)
+        return float(shares @ (np.logaddexp(0, odds) - wanted * odds) + L2 * (weights[1:] ** 2).sum() / 2)
 
-    bias, evidence, word = minimize(loss, np.zeros(3)).x
-    plain = Calibration(float(bias), float(evidence), float(word), 0.5)
-    scores = [together(plain, row) for row in asked]
-    return replace(plain, answer_from=threshold_keeping(scores, [row.answerable for row in asked], 0.9))
+    bias, evidence, nearest, word = minimize(loss, np.zeros(4)).x
+    return Calibration(float(bias), float(evidence), float(nearest), float(word), 0.5)
 
 
 def together(calibration: Calibration, row: Judged) -> float:
     """As the judge does it: something that settles the question stays settled."""
-    return calibration.probability(row.evidence, row.verified) if row.evidence > 0 else 0.0
+    return calibration.probability(row.evidence, row.nearest, row.verified) if row.evidence > 0 else 0.0
 
 
 def crossed(rows: Sequence[Judged]) -> list[float]:
@@ -202,60 +210,80 @@ def crossed(rows: Sequence[Judged]) -> list[float]:
     return [together(by_group[row.group], row) for row in rows]
 
 
-def print_row(name: str, what: str, rows: Sequence[Judged], scores: Sequence[float]) -> None:
+def print_row(
+    name: str, what: str, rows: Sequence[Judged], scores: Sequence[float], threshold: float | None = None
+) -> None:
     """One line of the table."""
     answerable = [row.answerable for row in rows]
+    yes = sum(answerable)
+    shipped = ""
+    if threshold is not None:
+        kept = sum(s >= threshold for s, kind in zip(scores, answerable, strict=True) if kind) / yes
+        refused = sum(s < threshold for s, kind in zip(scores, answerable, strict=True) if not kind) / (len(rows) - yes)
+        shipped = f"{kept:6.1%} {refused:6.1%}"
     print(
-        f"{name:13} {what:16} {sum(answerable):4} {len(rows) - sum(answerable):4}  {roc_auc(scores, answerable):.3f}  "
-        f"{aurc(scores, answerable):.3f}  {refused_keeping(scores, answerable, 0.9):6.1%}",
+        f"{name:13} {what:20} {yes:4} {len(rows) - yes:4}  {roc_auc(scores, answerable):.3f}  "
+        f"{aurc(scores, answerable):.3f}  {refused_keeping(scores, answerable, 0.9):6.1%}   {shipped}",
         flush=True,
     )
 
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--most", type=int, default=250, help="questions of each kind a set, drawn at random")
-    parser.add_argument("--keep", type=Path, help="a folder that keeps the indexes for the next run")
-    parser.add_argument("--verifier", type=Path, help="a folder that finetune.verifier made")
-    parser.add_argument("--calibrate", action="store_true", help="write the calibration into the verifier's folder")
+    parser.add_argument("--most", type=int, default=250, help="questions of each kind")
+    parser.add_argument("--keep", type=Path, help="folder for indexes and judged questions")
+    parser.add_argument("--verifier", type=Path, default=PACKAGED, help="a folder that finetune.verifier made")
+    parser.add_argument("--calibrate", action="store_true", help="write what was fitted into that folder")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         print(f"skipped: no measuring data at {arguments.data}")
         return 0
-    verifier = load_verifier(arguments.verifier) if arguments.verifier else None
-    print("set           score              yes   no  AUC    AURC   refused at 90 % kept", flush=True)
-    calibration = None
+    verifier = load_verifier(arguments.verifier)
+    print(
+        "set           score                 yes   no  AUC    AURC   refused at 90 % kept; shipped: kept, refused",
+        flush=True,
+    )
+    judged: dict[str, list[Judged]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         for name in sorted(arguments.sets, key=list(SETS).index):
             rows = _rows(arguments.data, folder, name, arguments.most)
-            print_row(name, "plain retrieval", rows, [row.plain for row in rows])
-            print_row(name, "evidence", rows, [row.evidence for row in rows])
-            if verifier is None:
-                continue
-            rows = verified(rows, verifier)
-            asked = [row for row in rows if row.verified >= 0]
-            if not asked:
-                continue
-            print_row(name, "verifier", rows, [row.verified for row in rows])
-            if name == "squad2":
-                calibration = fitted(rows)
-                print_row(name, "together", rows, crossed(rows))
-            elif calibration is not None:
-                print_row(name, "together", rows, [together(calibration, row) for row in rows])
-            times = sorted(row.verify_ms for row in asked)
-            print(
-                f"{'':13} verifier p50 {times[len(times) // 2]:.0f} ms, p95 {times[int(0.95 * len(times))]:.0f} ms, "
-                f"judge without it mean {mean([row.judge_ms for row in rows]):.0f} ms"
-            )
-    if calibration is not None:
-        print(f"calibration {calibration}")
+            judged[name] = show(name, rows, verifier)
+    fit_on = [row for name in FITTED_ON for row in judged.get(name, []) if row.verified >= 0]
+    if fit_on and verifier is not None:
+        found = fitted(fit_on)
+        print(f"fitted {found}\nshipped {verifier.calibration}")
         if arguments.calibrate:
-            replace(About.read(arguments.verifier), calibration=calibration).write(arguments.verifier)
+            kept = replace(found, answer_from=verifier.calibration.answer_from)
+            replace(About.read(arguments.verifier), calibration=kept).write(arguments.verifier)
     return 0
+
+
+def show(name: str, rows: list[Judged], verifier: Verifier | None) -> list[Judged]:
+    """Print a set's lines; its rows with the verifier's scores."""
+    print_row(name, "plain retrieval", rows, [row.plain for row in rows])
+    print_row(name, "evidence", rows, [row.evidence for row in rows])
+    similar = any(row.nearest for row in rows)
+    print_row(name, "verdict", rows, [row.support for row in rows], BY_SIMILARITY.answer_from if similar else ENOUGH)
+    rows = verified(rows, verifier) if verifier is not None else rows
+    asked = [row for row in rows if row.verified >= 0]
+    if verifier is None or not asked:
+        return rows
+    calibration = verifier.calibration
+    print_row(name, "verifier alone", rows, [row.verified for row in rows])
+    scores = [together(calibration, row) for row in rows]
+    print_row(name, "verdict with verifier", rows, scores, calibration.answer_from)
+    if name == "squad2":
+        print_row(name, "the same, crossed", rows, crossed(rows))
+    times = sorted(row.verify_ms for row in asked)
+    print(
+        f"{'':13} verifier p50 {times[len(times) // 2]:.1f} ms, p95 {times[int(0.95 * len(times))]:.1f} ms, "
+        f"judge without it mean {mean([row.judge_ms for row in rows]):.1f} ms"
+    )
+    return rows
 
 
 def _rows(data: Path, folder: Path, name: str, most: int) -> list[Judged]:
