@@ -90,8 +90,8 @@ class WordingBody(BaseModel):
 class VerdictBody(BaseModel):
     """Whether the passages hold an answer.
 
-    ``outcome``: what follows from it. ``support``: what that was decided by, the evidence's score or, with a verifier, the
-    calibrated probability; ``verified``: the verifier's best score, null when none was asked. ``meant``: what the customer
+    ``outcome``: what follows from it. ``support``: what that was decided by, the calibrated probability or, by words
+    alone, the evidence's score; ``verified``: the verifier's score, null when none was asked. ``meant``: what the customer
     is asked to choose from.
     """
 
