@@ -163,12 +163,10 @@ class AnswerabilityJudge:
             names = ", ".join(sorted(named_itself or carried))
             return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], scale=scale)
         if not (named_itself or carried) and (strange := self._strange(asked, retrieved)):
-            others = about_products(evidence)
+            others = sorted(about_products(evidence), key=lambda e: -e.score)
             evidence = [each for each in evidence if each not in others]
-            best = max((each.score for each in others), default=0.0)
-            if best > max((each.score for each in evidence), default=0.0):
-                others.sort(key=lambda e: -e.score)
-                meant = products_of(others[:NEAREST], MOST_SUBJECTS) if best >= ENOUGH else ()
+            if others and others[0].score > max((each.score for each in evidence), default=0.0):
+                meant = products_of(others[:NEAREST], MOST_SUBJECTS) if others[0].score >= ENOUGH else ()
                 return Verdict(False, f"no passage speaks of {', '.join(strange)}", 0.0, [], scale=scale, meant=meant)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
         # do not.
