@@ -254,7 +254,7 @@ def _fail(_knowledge_base: str) -> None:
 
 
 def test_every_method_of_an_index_is_told_of_or_reads() -> None:
-    reading = {"count", "search", "points", "payloads", "writings", "vectors", "close"}
+    reading = {"count", "search", "fetch", "points", "payloads", "writings", "vectors", "close"}
     writing = {"upsert", "set_live", "set_payload", "delete", "drop", "optimize"}
     methods = {name for name, _ in inspect.getmembers(VectorIndex, inspect.isfunction) if not name.startswith("_")}
     assert methods == reading | writing

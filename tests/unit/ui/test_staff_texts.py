@@ -21,7 +21,7 @@ FAMILIES = {
     "state_": {"received", "parsing", "embedding", "indexing", "ready", "failed"},
     "doc_": {"all", "ready", "failed", "waiting"},
     "up_": {"ready_n", "failed_n", "waiting_n"},
-    "try_": {"sure", "unsure", "refused", "sure_lead", "unsure_lead", "refused_lead"},
+    "try_": {f"{kind}{lead}" for kind in ("sure", "unsure", "asked", "refused") for lead in ("", "_lead")},
     "stage_": {"condense", "embed", "search", "judge"},
     "wait_": {"waiting", "closed", "refused", "handed_off"},
     "view_": {"page", "list"},
