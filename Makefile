@@ -42,8 +42,8 @@ check: setup ## format, lint, types, import contract, unit tests
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 test: setup test-tools ## all tests: unit and integration
-	@# Three processes on two cores: most tests wait for a server or a child of their own. A file stays in one of them.
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@# Two processes: three on two cores were slower (docs/experiments.md). A file stays in one of them.
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the integration tests need of the system: PostgreSQL, and Chromium with Chinese letters for the pages.
 test-tools:
