@@ -84,7 +84,8 @@ def fit(judged: Sequence[JudgedQuestion], keep: float = 0.9, ask_keep: float = 0
     yes, no = sum(answerable), len(answerable) - sum(answerable)
     if min(yes, no) < FEWEST:
         raise DatasetError(
-            f"{yes} answerable and {no} unanswerable questions (is_impossible): at least {FEWEST} of each are needed"
+            f"{yes} answerable and {no} unanswerable questions (is_impossible) are judged on one scale ({judged[0].scale}): at "
+            f"least {FEWEST} of each are needed; other languages may be judged on another"
         )
     highest = threshold_keeping(scores, answerable, keep)
     answer_from = max(

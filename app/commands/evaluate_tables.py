@@ -65,8 +65,9 @@ def print_refusals(out: Console, reports: Sequence[RefusalReport]) -> None:
         )
         out.print(f"with 90 % of the answerable answered, {report.at_90:.1%} of the unanswerable are not")
         table = Table("coverage", "risk", box=None)
-        for step in range(1, 11):
-            coverage, risk = next(point for point in report.curve if point[0] >= step / 10 - 1e-9)
+        steps = (next(p for p in report.curve if p[0] >= step / 10 - 1e-9) for step in range(1, 11))
+        # Questions with the same support are answered together, so that a step may be two.
+        for coverage, risk in dict.fromkeys(steps):
             table.add_row(f"{coverage:.0%}", f"{risk:.1%}")
         out.print(table)
 
