@@ -320,7 +320,9 @@ class Workspace:
         _ = self.pipeline
         app = self.settings.app
         parts = (self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
-        return AnswerChain(*parts, neighbours=app.neighbours)
+        # The calibrations were fitted to the packaged embedder's cosines.
+        calibrated = self.settings.ingest.embedding_model == "packaged"
+        return AnswerChain(*parts, neighbours=app.neighbours, calibrated=calibrated)
 
     @cached_property
     def answers(self) -> AnswerFront:

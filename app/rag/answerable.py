@@ -40,7 +40,7 @@ from app.rag.deciding import (
     subjects,
 )
 from app.rag.leaning import Lacks, leaning
-from app.rag.products import about_products, of_products_meant, products_of, strange_names
+from app.rag.products import by_product, of_products_meant, products_of, strange_names
 from app.rag.question import wordings_of
 from app.rag.retrieve import Retrieved
 from ingest.embed import Embedder, Vectors
@@ -111,8 +111,14 @@ class Verdict:
 class AnswerabilityJudge:
     """Judges retrieved passages; blocking (it embeds windows), so the event loop calls it in a thread."""
 
-    def __init__(self, embedder: Embedder, verifier: Verifier | None = None) -> None:
+    def __init__(self, embedder: Embedder, verifier: Verifier | None = None, *, calibrated: bool = True) -> None:
+        """Judge by an embedder.
+
+        calibrated: whether its cosines are those that the calibrations were fitted to; other models' stand on another scale, and
+                    the words decide alone.
+        """
         self._embedder = embedder
+        self._calibrated = calibrated
         self._verifier = verifier
         # The same windows come back with every question on the same subject, and embedding them is what judging costs.
         self._remembered: LRUCache[str, Vectors] = LRUCache(maxsize=REMEMBERED)
@@ -133,11 +139,8 @@ class AnswerabilityJudge:
                ``question`` from the turns before may be left open ("And how do I return it?").
         """
         asked = asked or question
-        # Also of what is settled without it: the scale that a question is judged on depends on its language alone.
         knows = self._embedder.knows(retrieved.language)
-        scale = WORDS if retrieved.nearest is None else SIMILARITY
-        if self._verifier and self._verifier.knows(retrieved.language):
-            scale = self._verifier.name
+        scale = self._scale(retrieved)
         found = [window for passage in passages for window in windows(passage)]
         if not found:
             return Verdict(False, "nothing was found", 0.0, [], scale=scale)
@@ -163,9 +166,8 @@ class AnswerabilityJudge:
             names = ", ".join(sorted(named_itself or carried))
             return Verdict(False, f"no passage speaks of {names or 'the product'}", 0.0, [], scale=scale)
         if not (named_itself or carried) and (strange := self._strange(asked, retrieved)):
-            others = sorted(about_products(evidence), key=lambda e: -e.score)
-            evidence = [each for each in evidence if each not in others]
-            if others and others[0].score > max((each.score for each in evidence), default=0.0):
+            others, evidence = by_product(evidence)
+            if others and others[0].score >= max((each.score for each in evidence), default=0.0):
                 meant = products_of(others[:NEAREST], MOST_SUBJECTS) if others[0].score >= ENOUGH else ()
                 return Verdict(False, f"no passage speaks of {', '.join(strange)}", 0.0, [], scale=scale, meant=meant)
         # "And in Scotland?" wants what the question before it wanted; "Do you install it?", "And if it arrives damaged?"
@@ -189,11 +191,18 @@ class AnswerabilityJudge:
             return replace(verdict, answerable=False, sure=False, reason=reason, meant=several)
         return verdict
 
+    def _scale(self, retrieved: Retrieved) -> str:
+        # Also of what is settled without it: a question without a support still counts to its scale.
+        if retrieved.nearest is None or not self._calibrated:
+            return WORDS
+        verifier = self._verifier
+        return verifier.name if verifier is not None and verifier.knows(retrieved.language) else SIMILARITY
+
     def _strange(self, asked: str, retrieved: Retrieved) -> list[str]:
         if retrieved.language not in ("en", "zh"):
             return []
-        said = "\n".join([*(_text(f.hit.payload) for f in retrieved.fused), *(n.term for n in retrieved.named)]).lower()
-        return strange_names(asked, lambda word: word in said)
+        said = [*(_text(f.hit.payload) for f in retrieved.fused), *(n.term for n in retrieved.named)]
+        return strange_names(asked, lambda word: any(word in text.lower() for text in said))
 
     def _decided(
         self, evidence: list[Evidence], scale: str, nearest: float, verified: float | None, stored: str

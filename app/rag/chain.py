@@ -64,6 +64,7 @@ class AnswerChain:
     engines:    the rungs that write, best first; the extractive answer and the refusal stand below them.
     top_k:      passages that reach judge and prompt.
     neighbours: whether they are shown with the chunks that they go on in.
+    calibrated: whether the embedder's cosines are those that the judge was fitted to.
     verifier:   a second opinion of the judge; without one, verdicts are made from retrieval alone.
     """
 
@@ -76,11 +77,13 @@ class AnswerChain:
         question_max: int = 2000,
         verifier: Verifier | None = None,
         neighbours: bool = False,
+        *,
+        calibrated: bool = True,
     ) -> None:
         self._search = search
         self._follow_ups = FollowUps(search)
         self._embedder = embedder
-        self._judge = AnswerabilityJudge(embedder, verifier)
+        self._judge = AnswerabilityJudge(embedder, verifier, calibrated=calibrated)
         self._engines = list(engines)
         self._top_k = top_k
         self._question_max = question_max

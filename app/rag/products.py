@@ -99,9 +99,13 @@ def _strange(question: str, match: re.Match[str], known: Callable[[str], bool]) 
     return bool(_BEFORE_NAME.search(before)) or not is_english(low)
 
 
-def about_products(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Evidence that speaks of a product by its code, in its own words or in its heading and title."""
-    return [each for each in evidence if product_codes(each.window.context)]
+def by_product(evidence: Iterable[Evidence]) -> tuple[list[Evidence], list[Evidence]]:
+    """Evidence that speaks of a product by its code, in its words, heading or title, best first; and the rest as it was."""
+    about: list[Evidence] = []
+    rest: list[Evidence] = []
+    for each in evidence:
+        (about if product_codes(each.window.context) else rest).append(each)
+    return sorted(about, key=lambda e: -e.score), rest
 
 
 def products_of(evidence: Iterable[Evidence], most: int) -> tuple[str, ...]:

@@ -175,7 +175,9 @@ class HybridSearch:
             clock = time.perf_counter()
             fused = self._reranking.order(question, fused)
             timings["rerank"] = 1e3 * (time.perf_counter() - clock)
-        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named, _nearest(found))
+        # Cosines of another embedder, in the middle of a migration, are on another scale.
+        nearest = _nearest(found) if place.embedder.name == self._embedder.name else None
+        return Retrieved(fused, found[0][1], language, timings, vectors, tuple(wordings), named, nearest)
 
     def passages(
         self,

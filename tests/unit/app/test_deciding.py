@@ -121,6 +121,15 @@ def test_a_verifier_that_breaks_changes_nothing() -> None:
     assert judged(QUESTION, FixedVerifier(0.0, RuntimeError("damaged"))) == judged(QUESTION)
 
 
+def test_cosines_that_nothing_was_fitted_to_have_no_say() -> None:
+    given = desk()
+    found = given.search.search(KB, QUESTION)
+    verifier = FixedVerifier(0.0)
+    verdict = AnswerabilityJudge(given.embedder, verifier, calibrated=False).judge(QUESTION, found, found.passages(5))
+    assert (verdict.outcome, verdict.scale, verdict.support) == ("answer", WORDS, verdict.score)
+    assert not verifier.asked
+
+
 def test_what_settles_a_question_is_settled_whatever_the_verifier_says() -> None:
     verdict = judged("How long is the motor of the WM-800 guaranteed?", FixedVerifier(1.0))
     assert (verdict.outcome, verdict.support, verdict.scale) == ("refuse", 0.0, "fixed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.rag.answerable import AnswerabilityJudge, Verdict
@@ -45,6 +47,14 @@ def test_a_product_that_nobody_knows_is_asked_back_with_those_that_are_known() -
     assert {"WM-900", "WM-700"} <= set(verdict.meant)
     assert "TurboWash" in verdict.reason
     assert not verdict.evidence
+
+
+def test_a_strange_name_with_nothing_of_its_question_in_the_files_is_refused() -> None:
+    given = desk({"range.pptx": "CH-90: 90 cm wide. CH-60: 60 cm wide."})
+    question = "Does Klarvexa whistle?"
+    found = given.search.search(KB, "CH-90")
+    verdict = AnswerabilityJudge(given.embedder).judge(question, replace(found, wordings=()), found.passages(5))
+    assert (verdict.outcome, verdict.meant) == ("refuse", ())
 
 
 def test_a_strange_name_takes_nothing_from_what_is_said_of_no_product() -> None:
