@@ -80,8 +80,8 @@ def strange_names(question: str, known: Callable[[str], bool]) -> list[str]:
 
     known: whether what was found holds a word, given in lower case.
     """
-    words = _WORD.findall(question)
-    # Where every word has a capital, a capital means nothing.
+    # Where every word has a capital, a capital means nothing; the first one has it anyway.
+    words = [match.group() for match in _WORD.finditer(question) if match.start()]
     if sum(word[0].isupper() for word in words) > max(1, len(words) // 2):
         return []
     return list(dict.fromkeys(m.group() for m in _NAME.finditer(question) if _strange(question, m, known)))

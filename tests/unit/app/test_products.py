@@ -8,6 +8,7 @@ import pytest
 
 from app.rag.answerable import AnswerabilityJudge, Verdict
 from app.rag.products import strange_names
+from tests.fakes import HashEmbedder
 from tests.unit.app.rigging import KB, desk
 
 SAID = "the motor of the wm-900 is guaranteed. our shop in leeds. the breeze fan is quiet."
@@ -20,6 +21,7 @@ SAID = "the motor of the wm-900 is guaranteed. our shop in leeds. the breeze fan
         ("TurboWash: how long is the motor guaranteed?", ["TurboWash"]),
         ("How long is the motor of my Titan guaranteed?", ["Titan"]),
         ("Is Klarvexa quiet?", ["Klarvexa"]),
+        ("Does Klarvexa whistle?", ["Klarvexa"]),
         ("TurboWash 的电机保修多久？", ["TurboWash"]),
         ("How quiet is the Breeze?", []),
         ("How long is the motor guaranteed?", []),
@@ -53,8 +55,12 @@ def test_a_strange_name_with_nothing_of_its_question_in_the_files_is_refused() -
     given = desk({"range.pptx": "CH-90: 90 cm wide. CH-60: 60 cm wide."})
     question = "Does Klarvexa whistle?"
     found = given.search.search(KB, "CH-90")
-    verdict = AnswerabilityJudge(given.embedder).judge(question, replace(found, wordings=()), found.passages(5))
-    assert (verdict.outcome, verdict.meant) == ("refuse", ())
+    # By words alone: then nothing that was found has a score above 0.
+    judge = AnswerabilityJudge(HashEmbedder(languages=("fr",)))
+    verdict = AnswerabilityJudge(given.embedder).judge(
+        question, replace(found, wordings=(), language="en"), found.passages(5)
+    )
+    assert (verdict.outcome, verdict.meant, verdict.reason) == ("refuse", (), "no passage speaks of Klarvexa")
 
 
 def test_a_strange_name_takes_nothing_from_what_is_said_of_no_product() -> None:
