@@ -57,9 +57,7 @@ def test_a_strange_name_with_nothing_of_its_question_in_the_files_is_refused() -
     found = given.search.search(KB, "CH-90")
     # By words alone: then nothing that was found has a score above 0.
     judge = AnswerabilityJudge(HashEmbedder(languages=("fr",)))
-    verdict = AnswerabilityJudge(given.embedder).judge(
-        question, replace(found, wordings=(), language="en"), found.passages(5)
-    )
+    verdict = judge.judge(question, replace(found, wordings=(), language="en"), found.passages(5))
     assert (verdict.outcome, verdict.meant, verdict.reason) == ("refuse", (), "no passage speaks of Klarvexa")
 
 
