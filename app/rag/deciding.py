@@ -1,8 +1,8 @@
 """From support to one of three outcomes: answer, ask back, refuse. Pure: no I/O.
 
 Support is the calibrated probability that the passages answer, from the evidence's score and the best passage's cosine, and with
-a verifier from its score, too. Where the embedder does not know the language it is the evidence's score alone, which is another
-scale. Thresholds are fitted for a knowledge base by `frontdesk eval refusals` and stored with it, by scale; where none
+a verifier from its score, too. Where the embedder does not know the language, or is not the one that this was fitted to, it is the
+evidence's score alone, which is another scale. Thresholds are fitted for a knowledge base by `frontdesk eval refusals` and stored with it, by scale; where none
 were, the shipped ones decide, which never ask back for want of evidence.
 """
 
