@@ -1,0 +1,1 @@
+"""Chunks -> pairs: questions with their answers, made of the passages that the index holds, for training and evaluation."""
