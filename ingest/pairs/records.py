@@ -166,6 +166,39 @@ class PairWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What the filters said of a draft.
+
+    draft:      as it is to be kept: personal data masked.
+    notes:      what each filter found, by its name, in the order they were asked.
+    dropped_by: the filter that did not let it pass; "" where all did. A filter that cannot decide drops.
+    reason:     why, in words for a person.
+    """
+
+    draft: Draft
+    notes: Mapping[str, str] = field(default_factory=dict)
+    dropped_by: str = ""
+    reason: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether every filter let it pass."""
+        return not self.dropped_by
+
+
+class PairJudge(Protocol):
+    """The filters as one; it remembers the questions that it kept, to find near-duplicates among them."""
+
+    def judge(self, draft: Draft) -> Judged:
+        """Ask the filters, cheapest first; the first that says no ends it."""
+        ...
+
+    def remember(self, question: str) -> None:
+        """A question that was kept in an earlier run: its near-duplicates are dropped from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class FoundChunk:
     """A passage that retrieval found, as the round trip needs it."""
 
