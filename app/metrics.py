@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
@@ -24,6 +24,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         r = self._registry
+        # Memory, processor time and open files of this process.
+        ProcessCollector(registry=r)
         self._requests = Counter("frontdesk_http_requests_total", "Requests", ["method", "route", "status"], registry=r)
         self._seconds = Histogram(
             "frontdesk_http_request_seconds", "Time to the end of a reply", ["route"], buckets=_SECONDS, registry=r

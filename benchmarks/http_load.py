@@ -273,14 +273,18 @@ def long_pdf(pages: int) -> bytes:
 
 @contextlib.contextmanager
 def own_server(**settings: str) -> Iterator[str]:
-    """A server on a fresh data folder, with settings; gives its address. Models that are made ready already are used."""
+    """A server on a fresh data folder, or on the one that the settings name; gives its address.
+
+    Models that are made ready already are used.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
-        environment |= settings | {name: os.environ[name] for name in ("FRONTDESK_MODELS",) if name in os.environ}
-        environment |= {"FRONTDESK_HOME": f"{folder}/home", "FRONTDESK_PORT": str(port), "PYTHONPATH": str(ROOT)}
+        environment |= {name: os.environ[name] for name in ("FRONTDESK_MODELS",) if name in os.environ}
+        environment |= {"FRONTDESK_HOME": f"{folder}/home"} | settings
+        environment |= {"FRONTDESK_PORT": str(port), "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "app.main"]
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
         try:

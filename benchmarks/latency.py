@@ -1,17 +1,20 @@
-"""Retrieval latency by stage, index size and memory at 1k, 10k and 100k chunks in Qdrant Edge.
+"""Whole retrieval at size, as customers get it: question to ranked passages, by stage, then over HTTP by many clients.
 
-    python benchmarks/latency.py DATA [--sizes 1000 10000 100000] [--questions 200]
+    python -m benchmarks.latency DATA [--sizes 10000 100000] [--quantization int8 none] [--questions 200] [--prepared FOLDER]
 
-Up to 10,000 chunks are real text with real vectors (English sets and documentation of DATA). Beyond that the same
-texts are repeated with noise on their vectors: good for latency, size and memory, meaningless for quality. Each size
-runs in a process of its own, so that its peak memory is its own.
+Vectors: benchmarks/sized.py. The first table asks the retrieval of a process that does nothing else: embed, search both
+legs, rank; no reranker, and no question twice. The second one asks a server of the same data folder, clients and server
+on the same cores, each client its next question when it has its reply: every question for the first time, then again (its
+vector is remembered, its search is not). Each row is measured in a process of its own, so that its memory is its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -19,144 +22,146 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import httpx
 
-from app.rag.answerable import AnswerabilityJudge
-from app.rag.retrieve import HybridSearch
-from ingest.catalog import Catalog
-from ingest.chunk import chunk_document
-from ingest.database import open_database
-from ingest.embed import SentenceTransformerEmbedder
-from ingest.index.base import Point, chunk_id
-from ingest.index.edge import EdgeIndex
-from ingest.schema import Element, ElementKind, ParsedDocument
-from ingest.sparse import SparseEncoder
+from app.workspace import open_workspace
+from benchmarks.http_load import CLIENTS, Sample, connected, own_server, percentile, started
+from benchmarks.sized import BATCH, Corpus, prepare
 
-REAL = 10_000
-BATCH = 2_000
+KB = "sized"
+STAGES = ("embed", "search", "rank")
+ROW = "| {} | {} | {:.0f} | {:.0f} | {:.1f} | {:.1f} | {} | {:.0f} |"
 
 
-def texts(data: Path) -> list[tuple[str, str]]:
-    """(title, text) of English documents of the measuring data."""
-    found: list[tuple[str, str]] = []
-    for name in ("squad2", "xquad_en_zh"):
-        for row in map(json.loads, (data / name / "documents.jsonl").open(encoding="utf-8")):
-            found.append((row["title"], row.get("text") or row["text_en"]))
-    for folder in ("gitlab_handbook_qa/documents", "dify_docs_en_zh/en"):
-        found += [(path.stem, path.read_text(encoding="utf-8")) for path in sorted((data / folder).rglob("*.md"))]
-    for row in map(json.loads, (data / "dstc11_track5/knowledge.jsonl").open(encoding="utf-8")):
-        said = row.get("answer") or " ".join(map(str, row.get("sentences", [])))
-        found.append((row["entity"], f"{row.get('question') or ''} {said}"))
-    for row in map(json.loads, (data / "mtrag_un/tasks.jsonl").open(encoding="utf-8")):
-        found += [("", context["text"]) for context in row["contexts"]]
-    return found
-
-
-def prepare(data: Path, folder: Path, count: int) -> None:
-    """Chunk and embed real texts once for all sizes."""
-    embedder = SentenceTransformerEmbedder("packaged")
-    chunks: list[dict[str, Any]] = []
-    for title, text in texts(data):
-        elements = tuple(Element(ElementKind.PARAGRAPH, part) for part in text.split("\n\n") if part.strip())
-        for chunk in chunk_document(ParsedDocument("txt", elements), title, 160, embedder.count_tokens):
-            chunks.append({"title": title, "text": chunk.text, "indexed": chunk.indexed_text(title)})
-        if len(chunks) >= count:
-            break
-    chunks = chunks[:count]
-    vectors = embedder.embed_documents([chunk["indexed"] for chunk in chunks])
-    np.save(folder / "vectors.npy", vectors)
-    (folder / "chunks.json").write_text(json.dumps(chunks), encoding="utf-8")
-
-
-def measure(data: Path, folder: Path, size: int, questions: int) -> None:
-    """Build one index and time the stages; prints a row."""
-    chunks = json.loads((folder / "chunks.json").read_text(encoding="utf-8"))
-    vectors = np.load(folder / "vectors.npy")
-    embedder = SentenceTransformerEmbedder("packaged")
-    sparse = SparseEncoder()
-    home = folder / f"index-{size}"
-    catalog = Catalog(open_database(f"sqlite:///{home}/catalog.db"))
-    kb = catalog.create_knowledge_base("latency")
-    version = catalog.begin_version(kb, "all", "0" * 64, "", 0)
-    assert version is not None
-    index = EdgeIndex(home / "index", embedder.size)
-    noise = np.random.default_rng(0)
-    started = time.perf_counter()
-    for start in range(0, size, BATCH):
-        points = []
-        for n in range(start, min(start + BATCH, size)):
-            chunk, vector = chunks[n % len(chunks)], vectors[n % len(chunks)]
-            if n >= len(chunks):
-                vector = vector + noise.normal(0, 0.03, vector.shape).astype(np.float32)
-                vector /= np.linalg.norm(vector)
-            payload = {
-                "tenant": kb.tenant, "acl": ["public"], "document": "all", "title": chunk["title"], "version": version.id,
-                "generation": version.generation, "live": 1, "ordinal": n, "text": chunk["text"], "heading_path": [],
-                "pages": [], "sheet": None, "language": "en", "tokens": 0, "text_hash": str(n),
-            }  # fmt: skip
-            points.append(
-                Point(
-                    chunk_id(version.id, version.generation, n),
-                    sparse.encode_document(chunk["indexed"]),
-                    payload,
-                    vector,
-                )
-            )
-        index.upsert(kb.id, points)
-    built = time.perf_counter() - started
-    started = time.perf_counter()
-    index.optimize(kb.id)
-    optimized = time.perf_counter() - started
-    catalog.publish(version, title="", format="txt", pages=None, chunks=size)
-    search, judge = HybridSearch(index, catalog, embedder, sparse), AnswerabilityJudge(embedder)
-    asked = [row["question"] for row in map(json.loads, (data / "squad2/questions.jsonl").open(encoding="utf-8"))]
-    stages: dict[str, list[float]] = {"embed": [], "search": [], "judge": []}
-    for question in asked[:: max(1, len(asked) // questions)][:questions]:
-        found = search.search(kb, question)
+def build(corpus: Corpus, size: int) -> tuple[float, float]:
+    """A knowledge base of one document in the data folder that the settings name; seconds to write and to optimize."""
+    with open_workspace() as workspace:
+        kb = workspace.catalog.create_knowledge_base(KB)
+        version = workspace.catalog.begin_version(kb, "all", "0" * 64, "", 0)
+        if version is None:
+            raise SystemExit("the data folder is not fresh")
         clock = time.perf_counter()
-        judge.judge(question, found, found.passages(5))
-        stages["judge"].append(1e3 * (time.perf_counter() - clock))
-        stages["embed"].append(found.timings_ms["embed"])
-        stages["search"].append(found.timings_ms["search"])
-    retrieval = [e + s for e, s in zip(stages["embed"], stages["search"], strict=True)]
-    p50 = {name: statistics.median(values) for name, values in stages.items()}
-    p99 = sorted(retrieval)[int(len(retrieval) * 0.99)]
-    index.close()
-    disk = sum(path.stat().st_blocks * 512 for path in (home / "index").rglob("*") if path.is_file()) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(
-        f"{size:8} {built:8.1f} {optimized:8.1f} {statistics.median(retrieval):8.1f} {p99:8.1f} {p50['embed']:8.1f} "
-        f"{p50['search']:8.1f} {p50['judge']:8.1f} {disk:8.0f} {peak:8.0f}",
-        flush=True,
-    )
+        for start in range(0, size, BATCH):
+            workspace.index.upsert(kb.id, corpus.points(start, min(BATCH, size - start), version.id))
+        written = time.perf_counter() - clock
+        clock = time.perf_counter()
+        workspace.index.optimize(kb.id)
+        optimized = time.perf_counter() - clock
+        workspace.catalog.publish(version, title="", format="txt", pages=None, chunks=size)
+    return written, optimized
+
+
+def ask(corpus: Corpus, warm: int = 30) -> tuple[list[dict[str, float]], float]:
+    """Milliseconds of each question by stage and in all, and the peak of memory in MiB."""
+    found = []
+    with open_workspace() as workspace:
+        kb = workspace.catalog.knowledge_base(KB)
+        for number, question in enumerate(corpus.questions):
+            clock = time.perf_counter()
+            timings = dict(workspace.search.search(kb, question).timings_ms)
+            timings["all"] = 1e3 * (time.perf_counter() - clock)
+            # The first ones load what a server has loaded long ago.
+            if number >= warm:
+                found.append(timings)
+    return found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+async def clients(url: str, questions: list[str], size: int) -> None:
+    """Print requests a second of several numbers of clients."""
+
+    async with connected(url) as client:
+        await started(client)
+
+        async def one(mine: list[str], sample: Sample) -> None:
+            for question in mine:
+                clock = time.perf_counter()
+                try:
+                    reply = await client.post("/api/retrieve", json={"question": question, "kb": KB})
+                except httpx.HTTPError as exc:
+                    sample.errors[type(exc).__name__] += 1
+                    continue
+                if reply.status_code == 200:
+                    sample.milliseconds.append(1e3 * (time.perf_counter() - clock))
+                else:
+                    sample.errors[str(reply.status_code)] += 1
+
+        for number, count in enumerate(CLIENTS):
+            # Other questions for each number of clients: none has been asked before.
+            for name in ("first time", "again"):
+                sample = Sample()
+                clock = time.perf_counter()
+                mine = questions[number :: len(CLIENTS)]
+                await asyncio.gather(*(one(mine[c::count], sample) for c in range(count)))
+                sample.seconds = time.perf_counter() - clock
+                print(sample.row(f"{size:,} chunks, {name}", count), flush=True)
+        text = (await client.get("/metrics")).text
+        memory = re.search(r"^process_resident_memory_bytes (\S+)$", text, re.MULTILINE)
+        if memory:
+            print(f"memory of the server: {float(memory[1]) / 2**20:.0f} MiB", flush=True)
+
+
+def measure(folder: Path, size: int, quantization: str) -> None:
+    """One row: build, ask here, ask over HTTP."""
+    with tempfile.TemporaryDirectory(dir=folder) as home:
+        settings = {"FRONTDESK_HOME": home, "FRONTDESK_INDEX_QUANTIZATION": quantization}
+        os.environ.update(settings, FRONTDESK_MODELS=str(folder / "models"))
+        corpus = Corpus(folder)
+        written, optimized = build(corpus, size)
+        asked, peak = ask(corpus)
+        whole = [timings["all"] for timings in asked]
+        stages = " | ".join(f"{statistics.median(t[stage] for t in asked):.1f}" for stage in STAGES)
+        p50, p99 = percentile(whole, 0.5), percentile(whole, 0.99)
+        print(ROW.format(f"{size:,}", quantization, written, optimized, p50, p99, stages, peak), flush=True)
+        http = folder / f"http-{size}-{quantization}.txt"
+        with http.open("w", encoding="utf-8") as table, own_server(**settings) as url:
+            command = [sys.executable, "-m", "benchmarks.latency", "-", "--ask", url, "--sizes", str(size)]
+            subprocess.run([*command, "--prepared", str(folder)], check=True, stdout=table)
 
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--quantization", nargs="+", default=["none", "int8"])
+    parser.add_argument("--real", type=int, default=2_000, help="real vectors; the rest are these with noise")
+    parser.add_argument("--questions", type=int, default=1_000)
+    parser.add_argument("--prepared", type=Path, help="a folder to keep prepared vectors in")
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--ask", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.ask:
+        questions = json.loads((arguments.prepared / "questions.json").read_text(encoding="utf-8"))
+        asyncio.run(clients(arguments.ask, questions, arguments.sizes[0]))
+        return 0
     if not arguments.data.is_dir():
         print(f"skipped: no measuring data at {arguments.data}")
         return 0
-    if arguments.folder:
-        measure(arguments.data, arguments.folder, arguments.sizes[0], arguments.questions)
+    if arguments.row:
+        measure(arguments.prepared, arguments.sizes[0], arguments.quantization[0])
         return 0
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        prepare(arguments.data, folder, min(REAL, max(arguments.sizes)))
-        real = len(np.load(folder / "vectors.npy", mmap_mode="r"))
-        print(f"{real} real chunks with real vectors; beyond them repeated texts, vectors with noise: for latency only")
-        print("  chunks  write s  optim. s  p50 ms   p99 ms  embed    search    judge  disk MiB  peak MiB", flush=True)
+        folder = (arguments.prepared or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "questions.json").exists():
+            prepare(arguments.data, folder, arguments.real, arguments.questions)
+        print(f"{os.cpu_count()} cores, load at the start {os.getloadavg()[0]:.1f}")
+        print("| chunks | quantization | write s | optimize s | p50 ms | p99 ms | embed | search | rank | peak MiB |")
+        print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+        tables = []
         for size in arguments.sizes:
-            command = [sys.executable, __file__, str(arguments.data), "--folder", str(folder)]
-            command += ["--sizes", str(size), "--questions", str(arguments.questions)]
-            subprocess.run(command, check=True, env=os.environ)
+            for quantization in arguments.quantization:
+                command = [sys.executable, "-m", "benchmarks.latency", str(arguments.data), "--row"]
+                command += ["--prepared", str(folder), "--sizes", str(size), "--quantization", quantization]
+                subprocess.run(command, check=True)
+                tables.append((quantization, folder / f"http-{size}-{quantization}.txt"))
+        print(
+            "\n| request | clients | done | requests/s | p50 ms | p99 ms | max ms | errors |\n|---|---|---|---|---|---|---|---|"
+        )
+        for quantization, table in tables:
+            print(f"{quantization}:\n{table.read_text(encoding='utf-8')}", end="")
+        print(f"load at the end {os.getloadavg()[0]:.1f}")
     return 0
 
 

@@ -32,8 +32,8 @@ class Builds(Transactions):
         """Where a knowledge base's points are now; None when there is none of that id."""
         row = KnowledgeBaseRow
         query = select(row.index_engine, row.embedding_model, row.embedding_size, row.index_space)
-        with self._session() as session:
-            found = session.execute(query.where(row.id == knowledge_base_id)).first()
+        with self._engine.connect() as connection:
+            found = connection.execute(query.where(row.id == knowledge_base_id)).first()
         if found is None:
             return None
         engine, model, size, space = found

@@ -31,6 +31,15 @@ log = logging.getLogger(__name__)
 MOST_TAGS = 50
 LONGEST_TAG = 50
 LONGEST_SOURCE = 2000
+_SAID = (
+    DocumentRow.live_version_id,
+    DocumentRow.live_generation,
+    DocumentRow.enabled,
+    DocumentRow.valid_from,
+    DocumentRow.valid_until,
+    DocumentRow.tags,
+    DocumentRow.source,
+)
 CURATION_FIELDS = ("version", "generation", *AS_IT_CAME.payload())
 
 
@@ -57,10 +66,11 @@ class Curations(Transactions):
         They are live, enabled, within their time (at: now, when not given), and among what was asked for.
         """
         wanted, moment = set(pairs), at or datetime.now(UTC)
-        query = select(DocumentRow).where(DocumentRow.live_version_id.in_({vid for vid, _ in wanted}))
-        with self._session() as session:
+        # Every question asks this: columns are read in half the time of objects (docs/experiments.md).
+        query = select(*_SAID).where(DocumentRow.live_version_id.in_({vid for vid, _ in wanted}))
+        with self._engine.connect() as connection:
             found = set()
-            for doc in session.scalars(query):
+            for doc in connection.execute(query):
                 said = curation_of(doc)
                 if doc.live_version_id and said.shown(moment) and said.fits(filters):
                     found.add((doc.live_version_id, doc.live_generation))

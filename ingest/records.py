@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import Row
+
 from ingest.address import Address
 from ingest.database import DocumentRow, KnowledgeBaseRow, VersionRow
 from ingest.schema import Filters
@@ -217,8 +219,8 @@ def document_of(doc: DocumentRow, newest: VersionRow) -> Document:
     return Document(doc.id, doc.name, doc.title, doc.live_version_id, latest, curation_of(doc), doc.parent_id)
 
 
-def curation_of(doc: DocumentRow) -> Curation:
-    """What is said of a document, as its row tells it."""
+def curation_of(doc: DocumentRow | Row[Any]) -> Curation:
+    """What is said of a document, as its row tells it, or these columns of the row."""
     return Curation(
         enabled=doc.enabled,
         valid_from=in_utc(doc.valid_from),

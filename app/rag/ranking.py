@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 
 from app.rag.closeness import Closeness, Tokens, compare, tokens_of
 from app.rag.fusion import Fused, fuse
@@ -50,6 +51,8 @@ class Signs:
     dense_short: float
 
 
+# Not ``astuple``: its deep copies took a third of the ranking's time.
+_VALUES = attrgetter(*(sign.name for sign in fields(Signs)))
 WEIGHTS = Signs(
     dense=0.779,
     sparse=1.822,
@@ -125,7 +128,7 @@ def _lifted(hits: Sequence[Hit]) -> Callable[[float | None], float]:
 
 
 def _dot(weights: Signs, signs: Signs) -> float:
-    return float(sum(weight * sign for weight, sign in zip(astuple(weights), astuple(signs), strict=True)))
+    return float(sum(weight * sign for weight, sign in zip(_VALUES(weights), _VALUES(signs), strict=True)))
 
 
 def _tokens(hit: Hit) -> Tokens:

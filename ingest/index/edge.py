@@ -21,6 +21,7 @@ from ingest.errors import DataFolderBusy, IndexUnavailable
 from ingest.index.base import DENSE, SPARSE, Hit, LegHits, Point, writing_of
 from ingest.index.edge_layout import check_size, index_fields, search_params, shard_config
 from ingest.index.tuning import PLAIN, Tuning
+from ingest.index.warm import read_ahead
 from ingest.schema import EVERYTHING, Filters, Principal
 from ingest.sparse import SparseVector
 
@@ -91,6 +92,8 @@ class EdgeIndex:
                 check_size(path / "edge_config.json", knowledge_base, self._size)
                 shard = edge.EdgeShard.load(str(path), shard_config(self._size, self._tuning))
                 index_fields(shard)
+                if not self._tuning.on_disk:
+                    read_ahead(path)
                 return shard
             if not create:
                 return None

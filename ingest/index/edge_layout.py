@@ -28,6 +28,9 @@ def shard_config(size: int, tuning: Tuning) -> edge.EdgeConfig:
         vectors={DENSE: dense},
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf, memory=memory)},
         hnsw_config=edge.HnswIndexConfig(*_HNSW, memory=memory) if memory is not None else None,
+        # The thread that asks searches by itself: handing a few segments to a pool costs more than they take, and a server
+        # has many questions at a time to keep its cores busy (docs/experiments.md).
+        max_search_threads=1,
     )
 
 

@@ -1,0 +1,68 @@
+"""Reading a shard ahead: everything is read where there is room, nothing where there is none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ingest.index import warm
+
+
+def shard(folder: Path, size: int) -> Path:
+    path = folder / "shard" / "segments" / "one" / "payload_storage"
+    path.mkdir(parents=True)
+    (path / "page_0.dat").write_bytes(os.urandom(size))
+    (path.parent / "matrix.dat").write_bytes(os.urandom(size))
+    return folder / "shard"
+
+
+def read_bytes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts what is read through Path.open from now on."""
+    found: list[int] = []
+    opened = Path.open
+
+    def counted(self: Path, *args: object, **named: object) -> object:
+        if "segments" in self.parts:
+            found.append(self.stat().st_size)
+        return opened(self, *args, **named)  # type: ignore[call-overload]  # passed on as it came
+
+    monkeypatch.setattr(Path, "open", counted)
+    return found
+
+
+def test_all_files_of_a_shard_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shard(tmp_path, 10_000)
+    found = read_bytes(monkeypatch)
+    thread = warm.read_ahead(folder)
+    assert thread is not None
+    thread.join(10)
+    assert found == [10_000, 10_000]
+
+
+def test_a_shard_too_large_for_the_memory_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shard(tmp_path, 100_000)
+    monkeypatch.setattr(warm, "available", lambda: 400_000)
+    assert warm.read_ahead(folder) is None
+    # 204,800 bytes allocated, a quarter of this is more.
+    monkeypatch.setattr(warm, "available", lambda: 900_000)
+    assert warm.read_ahead(folder) is not None
+
+
+def test_a_file_that_goes_meanwhile_ends_nothing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    there = tmp_path / "there"
+    there.write_bytes(b"x")
+    warm._read([gone, there])
+
+
+def test_memory_that_can_be_had_is_told_in_bytes() -> None:
+    # More than a megabyte, less than a petabyte: kB were not taken for bytes.
+    assert 2**20 < warm.available() < 2**50
+
+
+def test_where_the_system_says_nothing_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "nothing of use")
+    assert warm.available() == 0
+    assert warm.read_ahead(shard(tmp_path, 10)) is None
