@@ -1,6 +1,8 @@
 """What can go wrong in the finetune layer.
 
 FrontdeskError
+├── RecipeError      a recipe cannot be read or followed; the message names the line
+├── TrainingError    a run cannot begin or go on; the message says what to do
 ├── DatasetError     a dataset folder or a run file is not what it should be; the message names file and line
 └── RunMismatch      two runs cannot be compared
 """
@@ -8,6 +10,14 @@ FrontdeskError
 from __future__ import annotations
 
 from ingest.errors import FrontdeskError
+
+
+class RecipeError(FrontdeskError):
+    """A recipe cannot be read or followed."""
+
+
+class TrainingError(FrontdeskError):
+    """A training run cannot begin or go on."""
 
 
 class DatasetError(FrontdeskError):

@@ -1,0 +1,366 @@
+"""Supervised fine-tuning with TRL, PEFT and accelerate: sequences of tokens in, adapter or weights out.
+
+The loss is taken on answers only: prompts are -100, the token that ends an answer is trained. A run keeps checkpoints and goes
+on from the last one when it is called again on the same folder with the same recipe.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune.errors import TrainingError
+from finetune.pace import Pace
+from finetune.recipe import Recipe
+from finetune.sharing import Collator, Packed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
+ADAPTER, LOSSES, RUN, PACE = "adapter", "losses.jsonl", "run.json", "pace.json"
+PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
+Report = Callable[[int, int, float], None]
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What run.json says of a run.
+
+    tokens:       that went through the model, padding not counted; examples: prompts with their answers.
+    tokens_alone: what the same examples have one by one.
+    peak_mib:     of this process, or of the device.
+    """
+
+    recipe: str
+    base: str
+    method: str
+    state: str
+    steps: int
+    seconds: float
+    examples: int
+    sequences: int
+    tokens: int
+    tokens_alone: int
+    tokens_per_second: float
+    trained_parameters: int
+    peak_mib: float
+    loss: float | None
+    eval_loss: float | None
+    device: str
+    dtype: str
+    data: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
+
+
+def load_base(name: str, packaged: Path, dtype: str) -> tuple[PreTrainedModel, Any]:
+    """The base model and its tokenizer; safetensors only, no code from a model folder.
+
+    name:     "packaged", a folder, or a model of a hub.
+    packaged: folder of the converted packaged model.
+
+    Raises:
+        TrainingError: it cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = str(packaged) if name == "packaged" else name
+    chosen = _dtype(dtype)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=chosen, attn_implementation="sdpa", use_safetensors=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as exc:
+        raise TrainingError(
+            f"base model {name!r} cannot be loaded ({str(exc).splitlines()[0]}): name a folder with safetensors, or set "
+            "HF_ENDPOINT to a hub that can be reached"
+        ) from exc
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _dtype(name: str) -> Any:
+    import torch
+
+    if name != "auto":
+        return getattr(torch, name)
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Where the processor only emulates bfloat16 it is slower than float32.
+    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def with_adapter(model: Any, recipe: Recipe, adapter: Path | None = None) -> Any:
+    """The model with what the method trains: an adapter, new or a release's, or all of its weights.
+
+    Raises:
+        TrainingError: the method cannot be used here.
+    """
+    if recipe.method == "full":
+        return model
+    from peft import LoraConfig, PeftModel, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+    from peft.utils import TaskType
+
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    causal = TaskType.CAUSAL_LM
+    said = recipe.adapter
+    if recipe.method == "prompt":
+        return get_peft_model(model, PromptTuningConfig(task_type=causal, num_virtual_tokens=said.virtual_tokens))
+    if recipe.method == "p_tuning":
+        return get_peft_model(model, PromptEncoderConfig(task_type=causal, num_virtual_tokens=said.virtual_tokens))
+    targets = said.targets if isinstance(said.targets, str) else list(said.targets)
+    config = LoraConfig(
+        task_type=causal, r=said.rank, lora_alpha=said.alpha, lora_dropout=said.dropout, target_modules=targets
+    )
+    return get_peft_model(model, config)
+
+
+def train(
+    recipe: Recipe,
+    model: Any,
+    tokenizer: Any,
+    sequences: Sequence[Packed],
+    held_out: Sequence[Packed],
+    folder: Path,
+    *,
+    examples: int,
+    tokens_alone: int,
+    data: dict[str, str],
+    report: Report = lambda _done, _total, _loss: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> RunReport:
+    """Train and leave the adapter (or the weights) in ``folder``/adapter, the losses and run.json beside it.
+
+    data:      name to hash of what was trained on.
+    report:    called with (step, steps, loss).
+    cancelled: asked after each step; the last checkpoint stays, and a later call goes on from it.
+
+    Raises:
+        TrainingError: there is nothing to train on.
+    """
+    import torch
+    from transformers.trainer_utils import get_last_checkpoint
+
+    if not sequences:
+        raise TrainingError("no example fits: raise train.max_length or lower examples.budget")
+    folder.mkdir(parents=True, exist_ok=True)
+    said = recipe.train
+    per_update = said.batch * said.accumulate
+    steps = max(1, round(said.epochs * len(sequences) / per_update))
+    steps = min(steps, said.steps) if said.steps else steps
+    last = get_last_checkpoint(str(folder))
+    spent = float(json.loads((Path(last) / PACE).read_text())["spent"]) if last else 0.0
+    pace = Pace(steps, said.warmup, said.minutes, spent)
+    watch = _Watch(folder, pace, steps, report, cancelled)
+    trainer = _trainer(recipe, model, tokenizer, sequences, held_out, folder, steps, pace, watch)
+    clock = time.perf_counter()
+    trainer.train(resume_from_checkpoint=last)
+    seconds = time.perf_counter() - clock
+    state = "cancelled" if watch.cancelled else "done"
+    eval_loss = None
+    if state == "done":
+        if held_out:
+            eval_loss = float(trainer.evaluate()["eval_loss"])
+            watch.write({"step": trainer.state.global_step, "eval_loss": eval_loss})
+        _save(trainer, tokenizer, folder / ADAPTER)
+    seen = watch.tokens
+    done = RunReport(
+        recipe=recipe.name,
+        base=recipe.base,
+        method=recipe.method,
+        state=state,
+        steps=trainer.state.global_step,
+        seconds=round(spent + seconds, 1),
+        examples=examples,
+        sequences=len(sequences),
+        tokens=seen,
+        tokens_alone=tokens_alone,
+        tokens_per_second=round(seen / max(seconds, 1e-9), 1),
+        trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        peak_mib=_peak(),
+        loss=watch.loss,
+        eval_loss=eval_loss,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({os.cpu_count()} cores)",
+        dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
+        data=data,
+        versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        said=recipe.model_dump(mode="json"),
+    )
+    part = folder / f"{RUN}.part"
+    part.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=1), encoding="utf-8")
+    part.replace(folder / RUN)
+    if state == "done":
+        for checkpoint in folder.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    return done
+
+
+def _trainer(
+    recipe: Recipe,
+    model: Any,
+    tokenizer: Any,
+    sequences: Sequence[Packed],
+    held_out: Sequence[Packed],
+    folder: Path,
+    steps: int,
+    pace: Pace,
+    watch: _Watch,
+) -> Any:
+    import torch
+    from datasets import Dataset
+    from torch.optim.lr_scheduler import LambdaLR
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    said = recipe.train
+    dtype = next(model.parameters()).dtype
+
+    class Paced(SFTTrainer):  # type: ignore[misc,unused-ignore]  # TRL's classes carry no types
+        """Learns at the pace of the run."""
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, pace.factor)
+            self._created_lr_scheduler = True
+            return self.lr_scheduler
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **named: Any) -> Any:
+            if self.model.training:
+                watch.count(inputs)
+            return super().compute_loss(model, inputs, *args, **named)
+
+        def _save_checkpoint(self, *args: Any, **named: Any) -> None:
+            super()._save_checkpoint(*args, **named)
+            at = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            (at / PACE).write_text(json.dumps({"spent": pace.spent, "tokens": watch.tokens}))
+
+    class Watching(TrainerCallback):  # type: ignore[misc,unused-ignore]  # likewise
+        """Tells how far the run is, and ends it."""
+
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            if watch.over(state.global_step):
+                control.should_training_stop = True
+                control.should_save = watch.cancelled
+
+        def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
+            watch.log(state.global_step, dict(logs or {}))
+
+    config = SFTConfig(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=said.batch,
+        per_device_eval_batch_size=said.batch,
+        gradient_accumulation_steps=said.accumulate,
+        learning_rate=said.learning_rate,
+        max_grad_norm=1.0,
+        weight_decay=0.0,
+        seed=said.seed,
+        data_seed=said.seed,
+        bf16=dtype == torch.bfloat16 and torch.cuda.is_available(),
+        gradient_checkpointing=said.checkpointing,
+        eval_strategy="steps" if held_out else "no",
+        eval_steps=said.evaluate_every,
+        prediction_loss_only=True,
+        save_strategy="steps",
+        save_steps=said.save_every,
+        save_total_limit=2,
+        load_best_model_at_end=bool(said.patience and held_out),
+        metric_for_best_model="eval_loss" if held_out else None,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    callbacks: list[Any] = [Watching()]
+    if said.patience and held_out:
+        from transformers import EarlyStoppingCallback
+
+        callbacks.append(EarlyStoppingCallback(said.patience))
+    return Paced(
+        model=model,
+        args=config,
+        processing_class=tokenizer,
+        data_collator=Collator(tokenizer.pad_token_id),
+        train_dataset=Dataset.from_list([asdict(each) for each in sequences]),
+        eval_dataset=Dataset.from_list([asdict(each) for each in held_out]) if held_out else None,
+        callbacks=callbacks,
+    )
+
+
+class _Watch:
+    """What a run tells of itself: losses, tokens, whether it is to end."""
+
+    def __init__(self, folder: Path, pace: Pace, steps: int, report: Report, cancelled: Callable[[], bool]) -> None:
+        self._folder, self._pace, self._steps = folder, pace, steps
+        self._report, self._asked = report, cancelled
+        self.tokens = 0
+        self.loss: float | None = None
+        self.cancelled = False
+
+    def count(self, inputs: dict[str, Any]) -> None:
+        """Tokens of a batch without its padding: a padded token sees nothing but itself and what is shared."""
+        self.tokens += int((inputs["attention_mask"].sum(dim=-1) > 0).sum()) - int(_padding(inputs))
+
+    def over(self, step: int) -> bool:
+        """Whether the run ends after this step."""
+        self.cancelled = self.cancelled or self._asked()
+        return self.cancelled or self._pace.over(step)
+
+    def log(self, step: int, logs: dict[str, float]) -> None:
+        """Keep the losses, report."""
+        if "loss" in logs:
+            self.loss = float(logs["loss"])
+            self.write({"step": step, "loss": self.loss, "learning_rate": logs.get("learning_rate")})
+            self._report(step, self._steps, self.loss)
+        elif "eval_loss" in logs:
+            self.write({"step": step, "eval_loss": float(logs["eval_loss"])})
+
+    def write(self, row: dict[str, Any]) -> None:
+        """A line of the losses, readable while the run goes on."""
+        with (self._folder / LOSSES).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(row | {"seconds": round(self._pace.spent, 1)}) + "\n")
+
+
+def _padding(inputs: dict[str, Any]) -> int:
+    # Positions begin with 0 once a sequence; further zeros are padding.
+    zeros = inputs["position_ids"] == 0
+    return int(zeros.sum() - zeros.any(dim=-1).sum())
+
+
+def _save(trainer: Any, tokenizer: Any, target: Path) -> None:
+    part = target.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    trainer.model.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+
+
+def _peak() -> float:
+    import torch
+
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
