@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,15 @@ from finetune.answer_runs import About, AnswerRun
 from finetune.answers import MAX_NEW_TOKENS, AloneAnswerer, Scored, Written, evaluate_answers
 from finetune.evaluate import read_documents
 from finetune.general_ability import evaluate_general
+from ingest.database import open_database
 from serving.batches import BatchWriter, EngineBatchWriter, PackagedBatchWriter
-from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, PACKAGED_CONTEXT, endpoint_engine
+from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, endpoint_engine
+from serving.live import LiveReleases
+from serving.loading import packaged_base
 from serving.packaged import PackagedModel
-from serving.prompts import PROMPT_VERSION, Style
+from serving.prompts import PROMPT_VERSION, Message, Style
+from serving.release_store import ReleaseStore
+from serving.releases import LIVE, Release
 
 Passages = Literal["given", "retrieved", "none"]
 # (what is worked on, stage, done, total): as commands draw their bar.
@@ -50,11 +55,12 @@ class Asked:
 class ChainAnswerer:
     """The product: the chain that customers are answered by, with its engine pinned."""
 
-    def __init__(self, chain: AnswerChain, corpus: Indexed, style: Style, engine: str) -> None:
+    def __init__(self, chain: AnswerChain, corpus: Indexed, style: Style, engine: str, release: str | None) -> None:
         self._chain = chain
         self._corpus = corpus
         self._style: Style = style
         self._engine = engine
+        self._release = release
 
     def answer(self, questions: Sequence[AnswerQuestion], progress: Callable[[int, int], None]) -> Sequence[Written]:
         """An answer to each question.
@@ -67,7 +73,8 @@ class ChainAnswerer:
             found = []
             for done, question in enumerate(questions):
                 progress(done, len(questions))
-                ask = Ask(question.question, self._corpus.kb, engine=self._engine, style=self._style)
+                pins: dict[str, Any] = {"engine": self._engine, "release": self._release}
+                ask = Ask(question.question, self._corpus.kb, style=self._style, **pins)
                 found.append(self._written(await self._chain.answer(ask)))
             return found
 
@@ -88,109 +95,147 @@ class ChainAnswerer:
         )
 
 
-def run_answers(asked: Asked, report: Report, settings: Settings | None = None) -> AnswerRun:
-    """Evaluate a release's answers on a dataset.
+def released(settings: Settings, wanted: str) -> Release:
+    """A release of the data folder; ``live`` is what its customers are answered by.
+
+    Raises:
+        NoSuchRelease: there is none of that name.
+    """
+    store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
+    if wanted != LIVE:
+        return store.get(wanted)
+    if settings.serving.release != LIVE:
+        return store.get(settings.serving.release)
+    url = settings.ingest.sqlalchemy_url
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+        # Nobody has promoted anything in a folder without a database, and an evaluation makes none.
+        return store.get(store.default)
+    engine = open_database(url)
+    try:
+        return store.get(LiveReleases(engine).roles().live or store.default)
+    finally:
+        engine.dispose()
+
+
+class Evaluation:
+    """An evaluation that is ready to run: what it asks, of whom, and what a run of it would say of itself.
 
     Raises:
         UsageError: the engine cannot be asked that way.
         DatasetError: the dataset cannot be read.
-        EngineError: the model cannot be loaded or asked.
+        NoSuchRelease: there is no release of that name.
     """
-    _check(asked)
-    settings = settings or Settings.load()
-    capped = settings.serving.model_copy(
-        update={"max_new_tokens": min(settings.serving.max_new_tokens, MAX_NEW_TOKENS)}
-    )
-    settings = Settings(settings.ingest, capped, settings.app)
-    questions = read_answer_questions(asked.dataset, asked.limit)
-    digest = dataset_hash(asked.dataset, questions)
 
-    def progress(done: int, total: int) -> None:
-        report("questions", "answering", done, total)
+    def __init__(self, asked: Asked, settings: Settings) -> None:
+        _check(asked)
+        # Answers are bounded alike, whoever writes them.
+        most = min(settings.serving.max_new_tokens, MAX_NEW_TOKENS)
+        serving = settings.serving.model_copy(update={"max_new_tokens": most, "release": LIVE})
+        self._asked = asked
+        self._settings = Settings(settings.ingest, serving, settings.app)
+        self.release = released(settings, asked.release) if asked.engine == PACKAGED else None
+        self._questions = read_answer_questions(asked.dataset, asked.limit)
+        self.about = self._about(dataset_hash(asked.dataset, self._questions))
 
-    packaged = PackagedModel(settings.ingest.models_folder, settings.serving.packaged_dtype)
-    if asked.passages == "retrieved":
-        run, seconds = _of_the_product(asked, settings, questions, report, progress)
-    else:
-        run, seconds = evaluate_answers(questions, _alone(asked, settings, packaged), progress)
-    values: dict[str, Any] = report_of(run, seconds).as_json()
-    if asked.general:
-        writer = _writer(asked, settings, packaged)
-        values["general"] = evaluate_general(writer, lambda done, total: report("general", "answering", done, total))
-    return AnswerRun(_about(asked, settings, packaged, digest), values, run)
+    def run(self, report: Report) -> AnswerRun:
+        """Ask, and score.
+
+        Raises:
+            EngineError: the model cannot be loaded or asked.
+        """
+
+        def progress(done: int, total: int) -> None:
+            report("questions", "answering", done, total)
+
+        asked = self._asked
+        writer = self._writer() if asked.passages != "retrieved" or asked.general else None
+        if asked.passages == "retrieved":
+            run, seconds = self._of_the_product(report, progress)
+        else:
+            run, seconds = evaluate_answers(self._questions, self.alone(_there(writer)), progress)
+        values: dict[str, Any] = report_of(run, seconds).as_json()
+        if asked.general:
+            values["general"] = evaluate_general(
+                _there(writer), lambda done, total: report("general", "answering", done, total)
+            )
+        return AnswerRun(self.about, values, run)
+
+    def prompts(self, writer: BatchWriter, most: int) -> list[list[Message]]:
+        """The first prompts of the questions, as the model alone is asked them."""
+        answerer = self.alone(writer)
+        return [answerer.prompt(question) for question in self._questions[:most]]
+
+    def alone(self, writer: BatchWriter) -> AloneAnswerer:
+        """The model by itself, with what it is given."""
+        asked, manifest = self._asked, self.release.manifest if self.release else None
+        documents = {document.doc_id: document for document in read_documents(asked.dataset)}
+        return AloneAnswerer(
+            writer,
+            None if asked.passages == "none" else documents,
+            style=asked.style,
+            brief=manifest is not None and manifest.prompt == "brief",
+            budget=manifest.context if manifest else self._settings.serving.endpoint_context,
+            release=self.about.release,
+            engine=asked.engine,
+        )
+
+    def _of_the_product(self, report: Report, progress: Callable[[int, int], None]) -> tuple[list[Scored], float]:
+        asked = self._asked
+        pin = self.release.reference if self.release else None
+        with indexed(asked.dataset, report, self._settings) as corpus:
+            answerer = ChainAnswerer(corpus.workspace.chain, corpus, asked.style, asked.engine, pin)
+            return evaluate_answers(self._questions, answerer, progress)
+
+    def _writer(self) -> BatchWriter:
+        """Who writes alone; loaded, so that loading does not count as answering."""
+        settings = self._settings
+        if self.release is not None:
+            served = self.release if self.release.folder else None
+            packaged = PackagedModel(settings.ingest.models_folder, settings.serving.packaged_dtype, served)
+            packaged.load()
+            return PackagedBatchWriter(packaged)
+        engine = endpoint_engine(settings.serving)
+        if engine is None:
+            raise UsageError("--engine endpoint: FRONTDESK_ENDPOINT_URL is not set, so there is no endpoint to ask")
+        return EngineBatchWriter(engine)
+
+    def _about(self, digest: str) -> About:
+        asked, app, ingest, serving = self._asked, self._settings.app, self._settings.ingest, self._settings.serving
+        used: dict[str, Any] = {
+            "limit": asked.limit,
+            "general": asked.general,
+            "max_new_tokens": serving.max_new_tokens,
+            "dtype": serving.packaged_dtype,
+        }
+        if asked.passages == "retrieved":
+            used |= {"embedder": ingest.embedding_model, "chunk_tokens": ingest.chunk_tokens}
+            names = ("top_k", "neighbours", "reranker", "verifier", "spelling")
+            used |= {name: getattr(app, name) for name in names}
+        model = serving.endpoint_model or "" if asked.engine == ENDPOINT else asked.engine
+        return About(
+            dataset=asked.dataset.resolve().name,
+            dataset_hash=digest,
+            release=self.release.label if self.release else model,
+            release_id=self.release.id if self.release else model,
+            engine=asked.engine,
+            passages=asked.passages,
+            style=asked.style,
+            prompt_version=PROMPT_VERSION,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=used,
+        )
 
 
 def _check(asked: Asked) -> None:
     if asked.passages not in get_args(Passages):
         raise UsageError(f"no passages {asked.passages!r}: use {', '.join(get_args(Passages))}")
-    alone = asked.passages != "retrieved" or asked.general
-    if asked.engine == EXTRACTIVE and alone:
+    if asked.engine == EXTRACTIVE and (asked.passages != "retrieved" or asked.general):
         raise UsageError("the extractive engine writes nothing by itself: evaluate it with --passages retrieved")
+    if asked.engine != PACKAGED and asked.release != LIVE:
+        raise UsageError(f"--release: releases are the packaged engine's, not of `{asked.engine}`")
 
 
-def _of_the_product(
-    asked: Asked,
-    settings: Settings,
-    questions: Sequence[AnswerQuestion],
-    report: Report,
-    progress: Callable[[int, int], None],
-) -> tuple[list[Scored], float]:
-    with indexed(asked.dataset, report, settings) as corpus:
-        return evaluate_answers(
-            questions, ChainAnswerer(corpus.workspace.chain, corpus, asked.style, asked.engine), progress
-        )
-
-
-def _alone(asked: Asked, settings: Settings, packaged: PackagedModel) -> AloneAnswerer:
-    documents = {document.doc_id: document for document in read_documents(asked.dataset)}
-    endpoint = asked.engine == ENDPOINT
-    return AloneAnswerer(
-        _writer(asked, settings, packaged),
-        documents if asked.passages == "given" else None,
-        style=asked.style,
-        brief=not endpoint,
-        budget=settings.serving.endpoint_context if endpoint else PACKAGED_CONTEXT,
-        release=(settings.serving.endpoint_model or "") if endpoint else packaged.release,
-        engine=asked.engine,
-    )
-
-
-def _writer(asked: Asked, settings: Settings, packaged: PackagedModel) -> BatchWriter:
-    if asked.engine == PACKAGED:
-        return PackagedBatchWriter(packaged)
-    engine = endpoint_engine(settings.serving)
-    if engine is None:
-        raise UsageError("--engine endpoint: FRONTDESK_ENDPOINT_URL is not set, so there is no endpoint to ask")
-    return EngineBatchWriter(engine)
-
-
-def _about(asked: Asked, settings: Settings, packaged: PackagedModel, digest: str) -> About:
-    app, ingest = settings.app, settings.ingest
-    used: Mapping[str, Any] = {
-        "limit": asked.limit,
-        "max_new_tokens": settings.serving.max_new_tokens,
-        "dtype": settings.serving.packaged_dtype,
-    }
-    if asked.passages == "retrieved":
-        used = {
-            **used,
-            "embedder": ingest.embedding_model,
-            "chunk_tokens": ingest.chunk_tokens,
-            "top_k": app.top_k,
-            "neighbours": app.neighbours,
-            "reranker": app.reranker,
-            "verifier": app.verifier,
-            "spelling": app.spelling,
-        }
-    return About(
-        dataset=asked.dataset.resolve().name,
-        dataset_hash=digest,
-        release=packaged.release,
-        release_id=packaged.release,
-        engine=asked.engine,
-        passages=asked.passages,
-        style=asked.style,
-        prompt_version=PROMPT_VERSION,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=used,
-    )
+def _there(writer: BatchWriter | None) -> BatchWriter:
+    if writer is None:
+        raise RuntimeError("nobody writes alone in this evaluation")
+    return writer

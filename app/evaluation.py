@@ -81,8 +81,8 @@ def indexed(dataset: Path, progress: Progress, settings: Settings | None = None)
         settings = settings or Settings.load()
         # Whatever database and index the settings name hold customers' data: an evaluation never touches them. Models
         # that were made ready for this machine are nobody's data, and take half a minute to make.
-        models = settings.ingest.models_folder
-        private = {"home": folder / "home", "models": models, "database_url": None, "vector_engine": "edge"}
+        shared = {"models": settings.ingest.models_folder, "releases": settings.ingest.releases_folder}
+        private = {"home": folder / "home", "database_url": None, "vector_engine": "edge", **shared}
         settings = Settings(settings.ingest.model_copy(update=private), settings.serving, settings.app)
         uploads, ids = write_documents(documents, folder / "documents")
         with open_workspace(settings) as workspace:

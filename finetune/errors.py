@@ -2,6 +2,7 @@
 
 FrontdeskError
 ├── DatasetError     a dataset folder or a run file is not what it should be; the message names file and line
+├── GateError        a gate file cannot be read
 └── RunMismatch      two runs cannot be compared
 """
 
@@ -12,6 +13,10 @@ from ingest.errors import FrontdeskError
 
 class DatasetError(FrontdeskError):
     """A dataset folder or a run file is not what it should be."""
+
+
+class GateError(FrontdeskError):
+    """A gate file cannot be read, or says something that no gate says."""
 
 
 class RunMismatch(FrontdeskError):

@@ -58,6 +58,6 @@ def print_answer_comparison(out: Console, comparison: AnswerComparison, most: in
     out.print(table)
     for title, changed in (("won", comparison.won), ("lost", comparison.lost)):
         out.print(f"[bold]{title}: {len(changed)} questions[/]")
-        for each in changed[:most]:
-            out.print(f"  {each.step:+.2f}  {each.qid}  {each.question}", markup=False)
-            out.print(f"         {each.answer!r}, before {each.other!r}", markup=False, style="dim")
+        for answer in changed[:most]:
+            out.print(f"  {answer.step:+.2f}  {answer.qid}  {answer.question}", markup=False)
+            out.print(f"         {answer.answer!r}, before {answer.other!r}", markup=False, style="dim")

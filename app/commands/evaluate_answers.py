@@ -51,21 +51,21 @@ def answers(
     indexed into a temporary data folder and the product answers. Figures come with 95 %
     intervals. Each run is kept in the data folder, under runs/evaluations.
     """
-    from app.answer_evaluation import Asked, run_answers
+    from app.answer_evaluation import Asked, Evaluation
     from app.commands.answer_tables import print_answer_comparison, print_answers
     from app.workspace import Settings
     from finetune.answer_compare import compare_answers
-    from finetune.answer_dataset import dataset_hash, read_answer_questions
     from finetune.answer_runs import check_same, read_answer_run
 
     other = read_answer_run(against) if against else None
+    settings = Settings.load()
+    asked = Asked(dataset, release, passages.value, style.value, engine.value, general, limit)
+    evaluation = Evaluation(asked, settings)
     if other is not None:
         # Before the work begins: a wrong file should not cost minutes.
-        check_same(dataset_hash(dataset, read_answer_questions(dataset, limit)), other)
-    asked = Asked(dataset, release, passages.value, style.value, engine.value, general, limit)
-    settings = Settings.load()
+        check_same(evaluation.about.dataset_hash, other)
     with progress_bar("reading") as report:
-        run = run_answers(asked, report, settings)
+        run = evaluation.run(report)
     kept = run.keep(settings.ingest.home)
     comparison = compare_answers(run, other) if other is not None else None
     if as_json:
