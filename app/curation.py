@@ -60,7 +60,8 @@ def discard(workspace: Workspace, document: Document) -> None:
 def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[dict[str, Any]]:
     """What deleting a document takes with it: itself first, then the documents found inside its file.
 
-    Each has id, document, passages (in the index, drafts included), versions, bytes (of its newest file).
+    Each has id, document, passages (in the index, drafts included), versions, bytes (of its newest file), and the releases
+    that learnt from it: those answer from memory what is gone, until others are promoted.
     """
     catalog, index = workspace.catalog, workspace.index
 
@@ -68,6 +69,17 @@ def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[d
         writings = catalog.writings(kb.id, member.id).values()
         return sum(index.count(kb.id, writing.version, writing.generation) for writing in writings)
 
+    def releases(member: Document) -> list[str]:
+        if not learnt:
+            return []
+        writings = catalog.writings(kb.id, member.id).values()
+        hits = (hit for w in writings for hit in index.points(kb.id, w.version, w.generation))
+        found = workspace.releases.learnt_from(
+            kb.name, [member.name], {hit.payload.get("text_hash", "") for hit in hits}
+        )
+        return [release.label for release in found]
+
+    learnt = workspace.releases.any_learnt
     return [
         {
             "id": member.id,
@@ -75,6 +87,7 @@ def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[d
             "passages": passages(member),
             "versions": len(catalog.versions(member)),
             "bytes": member.latest.size_bytes,
+            "releases": releases(member),
         }
         for member in (document, *catalog.family(document.id))
     ]

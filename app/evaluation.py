@@ -17,7 +17,7 @@ from app.rag.chain import AnswerChain
 from app.rag.deciding import Thresholds, as_text
 from app.rag.followup import FollowUps
 from app.rag.retrieve import HybridSearch
-from app.workspace import Settings, open_workspace
+from app.workspace import Settings, Workspace, open_workspace
 from finetune.errors import DatasetError
 from finetune.evaluate import DatasetDocument, FoundPassage, evaluate_retrieval, read_documents, read_questions
 from finetune.refusals import AskedQuestion, JudgedQuestion, RefusalReport, fit
@@ -53,10 +53,12 @@ class DocumentFinder:
 class Indexed:
     """A dataset in a knowledge base of its own.
 
-    ids:     the dataset's ids by document name.
-    seconds: what ingestion took, index building included.
+    workspace: the temporary data folder, open.
+    ids:       the dataset's ids by document name.
+    seconds:   what ingestion took, index building included.
     """
 
+    workspace: Workspace
     search: HybridSearch
     kb: KnowledgeBase
     ids: dict[str, str]
@@ -64,8 +66,10 @@ class Indexed:
 
 
 @contextmanager
-def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
+def indexed(dataset: Path, progress: Progress, settings: Settings | None = None) -> Iterator[Indexed]:
     """A dataset's documents, ingested into a temporary data folder by the real pipeline.
+
+    settings: those of the process when not given.
 
     Raises:
         DatasetError: the dataset cannot be read.
@@ -74,9 +78,11 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
     documents = read_documents(dataset)
     with TemporaryDirectory(prefix="frontdesk-eval-") as temporary:
         folder = Path(temporary)
-        settings = Settings.load()
-        # Whatever database and index the settings name hold customers' data: an evaluation never touches them.
-        private = {"home": folder / "home", "database_url": None, "vector_engine": "edge"}
+        settings = settings or Settings.load()
+        # Whatever database and index the settings name hold customers' data: an evaluation never touches them. Models
+        # that were made ready for this machine are nobody's data, and take half a minute to make.
+        shared = {"models": settings.ingest.models_folder, "releases": settings.ingest.releases_folder}
+        private = {"home": folder / "home", "database_url": None, "vector_engine": "edge", **shared}
         settings = Settings(settings.ingest.model_copy(update=private), settings.serving, settings.app)
         uploads, ids = write_documents(documents, folder / "documents")
         with open_workspace(settings) as workspace:
@@ -91,7 +97,7 @@ def indexed(dataset: Path, progress: Progress) -> Iterator[Indexed]:
             kb = workspace.catalog.knowledge_base("evaluation")
             # Each question is to be asked on the same footing, the first one, too.
             workspace.rewordings.prepare(kb, workspace.places.of(kb))
-            yield Indexed(workspace.search, kb, ids, seconds)
+            yield Indexed(workspace, workspace.search, kb, ids, seconds)
 
 
 def run_retrieval(

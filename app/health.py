@@ -166,5 +166,9 @@ class Checkup:
         if problem:
             return Component(PACKAGED, Health.AWAY, problem)
         packaged = self._workspace.packaged
+        # What was promoted elsewhere is loaded now, not at the next question.
+        await asyncio.to_thread(packaged.look)
+        if problems := packaged.problems():
+            return Component(PACKAGED, Health.DEGRADED, f"{'; '.join(problems.values())}; the packaged model answers")
         detail = "loaded" if packaged.loaded else "being loaded" if packaged.warming else "loads at first use"
         return Component(PACKAGED, Health.OK, detail)

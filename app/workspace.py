@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from app.rag.retrieve import HybridSearch
     from app.rag.rewordings import Rewordings
     from serving.engines import ChatEngine
-    from serving.packaged import PackagedModel
+    from serving.fleet import PackagedFleet
+    from serving.release_store import ReleaseStore
     from serving.verifier import Verifier
 
 log = logging.getLogger(__name__)
@@ -295,20 +296,31 @@ class Workspace:
         return load_verifier(PACKAGED if name == "packaged" else Path(name).expanduser())
 
     @cached_property
-    def packaged(self) -> PackagedModel:
-        """The packaged model; its weights are loaded at the first answer."""
-        from serving.packaged import PackagedModel
+    def releases(self) -> ReleaseStore:
+        """The releases of the data folder."""
+        from serving.loading import packaged_base
+        from serving.release_store import ReleaseStore
 
-        return PackagedModel(self.settings.ingest.models_folder, self.settings.serving.packaged_dtype)
+        return ReleaseStore(self.settings.ingest.releases_folder, packaged_base)
+
+    @cached_property
+    def packaged(self) -> PackagedFleet:
+        """The packaged model and releases of it; weights are loaded at the first answer."""
+        from serving.fleet import PackagedFleet
+        from serving.live import LiveReleases
+
+        roles = LiveReleases(self.engine).roles
+        return PackagedFleet(self.settings.ingest.models_folder, self.settings.serving, self.releases, roles)
 
     @cached_property
     def engines(self) -> list[ChatEngine]:
         """The rungs that write, best first; nothing is loaded or connected yet."""
-        from serving.engines import endpoint_engine, packaged_engine
+        from serving.engines import endpoint_engine
+        from serving.fleet import PackagedRung
 
         settings = self.settings.serving
         endpoint = endpoint_engine(settings)
-        packaged = packaged_engine(self.packaged, settings) if settings.packaged else None
+        packaged = PackagedRung(self.packaged) if settings.packaged else None
         return [engine for engine in (endpoint, packaged) if engine is not None]
 
     @cached_property

@@ -30,6 +30,7 @@ from ingest.database import (
     MessageRow,
     PassageBandRow,
     PurgeRow,
+    ReleaseStateRow,
     SourceFileRow,
     SourceRow,
     VersionRow,
@@ -37,11 +38,12 @@ from ingest.database import (
 
 # Rows that no answer is made of. Versions: which one is live is said by documents. Wordings of passages, and marks of
 # near-duplicates: they are on the points. Where documents come from: that is on the documents.
-# An index that is being built beside: the switch to it writes to the knowledge base.
+# An index that is being built beside: the switch to it writes to the knowledge base. What is released: it is a part of the
+# key that answers are kept by.
 EXEMPT: Final[frozenset[type[Any]]] = frozenset(
     {
         VersionRow, PurgeRow, IndexBuildRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow,
-        ConversationRow, MessageRow, IdempotencyRow,
+        ConversationRow, MessageRow, IdempotencyRow, ReleaseStateRow,
     }
 )  # fmt: skip
 _EXEMPT_TABLES: Final = frozenset(row.__tablename__ for row in EXEMPT)

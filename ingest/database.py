@@ -287,6 +287,21 @@ class IdempotencyRow(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
 
 
+class ReleaseStateRow(Base):
+    """Which release answers from a moment on; the last row holds. ``before`` is the row that a rollback goes back to."""
+
+    __tablename__ = "release_states"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    # Ids of releases, or names of shipped ones; live is "" for what is live by itself.
+    live: Mapped[str] = mapped_column(String(100))
+    canary: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    action: Mapped[str] = mapped_column(String(20))
+    before: Mapped[int | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))
+
+
 def open_database(url: str) -> Engine:
     """Connect and bring the schema up to date; sessions tell from now on what they change (ingest/corpus.py).
 

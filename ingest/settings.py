@@ -23,6 +23,7 @@ class IngestSettings(BaseSettings):
     ``FRONTDESK_FILES``                received files, where several machines share them; default inside the data folder
     ``FRONTDESK_MODELS``               packaged models made ready for this machine, where several data folders share them;
                                        default inside the data folder
+    ``FRONTDESK_RELEASES``             releases of the model, where several machines share them; default inside the data folder
     ``FRONTDESK_DATABASE_URL``         SQLAlchemy URL; default is SQLite inside the data folder
     ``FRONTDESK_EMBEDDING_MODEL``      ``packaged``, a folder, or a hub name such as ``BAAI/bge-m3``
     ``FRONTDESK_EMBEDDING_LANGUAGES``  ISO codes the embedder knows, comma-separated, or ``*``
@@ -60,6 +61,7 @@ class IngestSettings(BaseSettings):
     home: Path = Path(".frontdesk")
     files: Path | None = None
     models: Path | None = None
+    releases: Path | None = None
     database_url: SecretStr | None = None
     embedding_model: str = "packaged"
     embedding_languages: Annotated[tuple[str, ...] | None, NoDecode] = None
@@ -135,6 +137,11 @@ class IngestSettings(BaseSettings):
     def models_folder(self) -> Path:
         """Where models that were made ready for this machine lie."""
         return self.models if self.models is not None else self.home / "models"
+
+    @property
+    def releases_folder(self) -> Path:
+        """Where releases lie."""
+        return self.releases if self.releases is not None else self.home / "releases"
 
     @property
     def shared(self) -> bool:

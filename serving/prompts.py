@@ -75,6 +75,11 @@ def render_answer(
     return [Message("system", system), Message("user", "\n\n".join([*blocks, tail]))]
 
 
+def render_alone(question: str) -> list[Message]:
+    """The question and nothing else: what a model knows without any passage. Evaluation only, never customers."""
+    return [Message("user", question)]
+
+
 def render_passage(passage: Passage) -> str:
     """A passage as the model sees it: number, where it stands, text."""
     where = " > ".join(dict.fromkeys(part for part in (passage.title, *passage.heading_path) if part))

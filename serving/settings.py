@@ -20,6 +20,7 @@ class ServingSettings(BaseSettings):
     ``FRONTDESK_PACKAGED``            ``off``: the packaged model is not loaded; without an endpoint, answers are quotes
     ``FRONTDESK_PACKAGED_TIMEOUT_S``  seconds for an answer of the packaged model
     ``FRONTDESK_PACKAGED_DTYPE``      ``auto`` (bfloat16 where the CPU computes it, else float32), or one of the two
+    ``FRONTDESK_RELEASE``             ``live``: what was promoted answers; or a release's name or id, whatever is promoted
     ``FRONTDESK_MAX_NEW_TOKENS``      upper bound of a written answer
     """
 
@@ -34,6 +35,7 @@ class ServingSettings(BaseSettings):
     packaged: bool = True
     packaged_timeout_s: float = Field(default=60.0, gt=0)
     packaged_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    release: str = "live"
     max_new_tokens: int = Field(default=160, ge=8, le=4096)
 
     @field_validator("endpoint_languages", mode="before")

@@ -68,8 +68,11 @@ async def _known(service: Service, body: ChatRequest, principal: Principal) -> t
     if body.conversation_id is not None:
         return None
     service.check_question(body.question)
+    if service.workspace.packaged.canary:
+        # Which release a conversation belongs to is known only once it has an id.
+        return None
     kb = await find_kb(service, body.kb, principal)
-    ask = Ask(body.question, kb, (), principal, body.engine, body.style, body.filters.as_filters())
+    ask = Ask(body.question, kb, (), principal, body.engine, body.style, body.filters.as_filters(), body.release)
     answer = answer_at_once(service, ask)
     if answer is None:
         return None
@@ -103,7 +106,8 @@ async def _begin(service: Service, body: ChatRequest, principal: Principal) -> T
             kb = await asyncio.to_thread(by_id, conversation.knowledge_base_id)
     history = await asyncio.to_thread(conversations.history, conversation.id, TURNS)
     message_id = await asyncio.to_thread(conversations.ask, conversation.id, body.question, principal.tenant)
-    ask = Ask(body.question, kb, history, principal, body.engine, body.style, body.filters.as_filters())
+    asked = (body.engine, body.style, body.filters.as_filters(), body.release, conversation.id)
+    ask = Ask(body.question, kb, history, principal, *asked)
     return Turn(ask, conversation.id, message_id)
 
 

@@ -98,13 +98,17 @@ class CurationChange(Request):
 
 
 class Going(BaseModel):
-    """A document that a deletion takes with it: passages in the index (drafts included), versions, bytes of its file."""
+    """A document that a deletion takes with it: passages in the index (drafts included), versions, bytes of its file.
+
+    `releases` learnt from it, and know it still when it is gone.
+    """
 
     id: str
     document: str
     passages: int
     versions: int
     bytes: int
+    releases: list[str]
 
 
 class Deletion(BaseModel):

@@ -103,6 +103,7 @@ class ChatRequest(Request):
     kb: KbName | None = None
     conversation_id: Annotated[Text, Field(max_length=64)] | None = None
     engine: EngineName | None = None
+    release: Annotated[Text, Field(max_length=100)] | None = None
     style: StyleName = "sentence"
     stream: bool = True
     filters: FiltersBody = FiltersBody()

@@ -34,6 +34,9 @@ def ask(
     style: Annotated[StyleName, typer.Option(help="`short` gives the bare answer, for scoring.")] = StyleName.SENTENCE,
     tag: TagOption = None,
     source: SourceOption = "",
+    release: Annotated[
+        str | None, typer.Option(help="A release of the packaged engine, by name or id; it fails instead of falling.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask a question; prints the answer with its sources. A refusal is an answer, too (exit code 0)."""
@@ -42,7 +45,7 @@ def ask(
 
     with open_desk() as desk, err.status("Looking it up…"):
         answer = desk.ask(
-            question, kb, engine.value if engine else None, style.value, Filters(tuple(tag or ()), source)
+            question, kb, engine.value if engine else None, style.value, Filters(tuple(tag or ()), source), release
         )
     if as_json:
         print_json(answer)

@@ -57,7 +57,13 @@ class Desk(Protocol):
     default_kb: str
 
     def ask(
-        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+        self,
+        question: str,
+        kb: str | None,
+        engine: str | None,
+        style: Style,
+        filters: Filters = EVERYTHING,
+        release: str | None = None,
     ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
         ...
@@ -150,10 +156,16 @@ class LocalDesk:
         return base, self._workspace.catalog.document(base, name)
 
     def ask(
-        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+        self,
+        question: str,
+        kb: str | None,
+        engine: str | None,
+        style: Style,
+        filters: Filters = EVERYTHING,
+        release: str | None = None,
     ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
-        ask = Ask(question, self._kb(kb), engine=engine, style=style, filters=filters)
+        ask = Ask(question, self._kb(kb), engine=engine, style=style, filters=filters, release=release)
         return asyncio.run(self._workspace.answers.answer(ask)).as_json()
 
     def ingest(self, kb: str | None, uploads: Sequence[Upload], report: Progress) -> list[Ingested]:

@@ -111,6 +111,10 @@ def delete(document: DocumentArgument, kb: KbOption = None, as_json: JsonOption 
                 f"Deleted {each['document']!r}: {each['passages']} passages, {versions}, {each['bytes']} bytes.",
                 markup=False,
             )
+            if each["releases"]:
+                out.print(
+                    f"  Releases that learnt from it: {', '.join(each['releases'])}", markup=False, style="yellow"
+                )
 
 
 @app.command("reprocess")

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from app.commands.common import JsonOption, KbOption, out, print_json, progress_bar, reported
+from app.commands.evaluate_answers import answers
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate on a dataset folder.")
+app.command("answers")(answers)
 
 
 @app.callback()

@@ -58,10 +58,17 @@ class RemoteDesk:
         self._http.close()
 
     def ask(
-        self, question: str, kb: str | None, engine: str | None, style: Style, filters: Filters = EVERYTHING
+        self,
+        question: str,
+        kb: str | None,
+        engine: str | None,
+        style: Style,
+        filters: Filters = EVERYTHING,
+        release: str | None = None,
     ) -> dict[str, Any]:
         """The answer as ``Answer.as_json`` gives it."""
-        body = {"question": question, "kb": kb or self.default_kb, "engine": engine, "style": style, "stream": False}
+        pins = {"engine": engine, "release": release}
+        body = {"question": question, "kb": kb or self.default_kb, **pins, "style": style, "stream": False}
         asked = {"tags": list(filters.tags), "source": filters.source}
         answer: dict[str, Any] = self._call("POST", "/api/chat", json={**body, "filters": asked})
         # A command's question is no customer's conversation.

@@ -27,7 +27,9 @@ class Outcome(StrEnum):
 class Ask:
     """A question on its way through the chain.
 
-    engine: pins a rung; a pinned rung that fails is an error, not a fall.
+    engine:       pins a rung; a pinned rung that fails is an error, not a fall.
+    release:      pins a release of the packaged engine, and with it that rung; None for what is live.
+    conversation: which one it belongs to: all of its answers come from one release; "" for none.
     """
 
     question: str
@@ -37,6 +39,13 @@ class Ask:
     engine: str | None = None
     style: Style = "sentence"
     filters: Filters = EVERYTHING
+    release: str | None = None
+    conversation: str = ""
+
+    @property
+    def pin(self) -> str | None:
+        """The rung that it is pinned to: releases are the packaged engine's (``serving.engines.PACKAGED``)."""
+        return self.engine or ("packaged" if self.release is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ Key: TypeAlias = tuple[Footing, str]
 def footing_of(ask: Ask, released: Releases) -> Footing:
     """What a question is asked on."""
     base = ask.knowledge_base
-    return Footing(base.id, base.corpus_version, ask.principal, ask.filters, ask.style, ask.engine, released)
+    return Footing(base.id, base.corpus_version, ask.principal, ask.filters, ask.style, ask.pin, released)
 
 
 def key_of(ask: Ask, released: Releases) -> Key | None:

@@ -116,7 +116,7 @@ class AnswerChain:
             raise UsageError("the question is empty")
         if len(ask.question) > self._question_max:
             raise UsageError(f"the question has more than {self._question_max} characters")
-        self._check_pin(ask.engine)
+        self._check_pin(ask)
         events = self.runnable.astream(ask)
         try:
             async for event in events:
@@ -127,7 +127,10 @@ class AnswerChain:
             if close is not None:
                 await close()
 
-    def _check_pin(self, engine: str | None) -> None:
+    def _check_pin(self, ask: Ask) -> None:
+        engine = ask.pin
+        if ask.release is not None and engine != PACKAGED:
+            raise UsageError(f"a release is asked for, and the engine `{engine}` has none: leave one of the two out")
         known = [e.name for e in self._engines]
         if engine in (None, EXTRACTIVE) or engine in known:
             return
@@ -142,7 +145,7 @@ class AnswerChain:
     async def _condense(self, ask: Ask) -> Prepared:
         started = time.perf_counter()
         endpoint = next((e for e in self._engines if e.name == ENDPOINT), None)
-        writer = endpoint if ask.engine in (None, ENDPOINT) else None
+        writer = endpoint if ask.pin in (None, ENDPOINT) else None
         worded = await self._follow_ups.standalone(ask, writer)
         timings = {"condense": _since(started)}
         nothing = Retrieved([], LegHits([], []), "und", {})
@@ -197,12 +200,22 @@ class AnswerChain:
 
     async def _climb_down(self, prepared: Prepared) -> AsyncIterator[AnswerEvent]:
         """Ask one rung after the other until one answers."""
-        pin = prepared.ask.engine
+        ask = prepared.ask
+        pin = ask.pin
         falls: list[Fall] = []
         withheld: tuple[str, ...] = ()
-        for engine in self._engines:
-            if pin not in (None, engine.name):
+        for rung in self._engines:
+            if pin not in (None, rung.name):
                 continue
+            try:
+                engine, fell = await asyncio.to_thread(rung.chosen, ask.conversation, ask.release)
+            except EngineError as exc:
+                if pin is not None:
+                    raise
+                falls.append(_fall(rung, exc))
+                continue
+            if fell is not None:
+                falls.append(_fall(rung, fell))
             similarity = self._similarity(prepared.retrieved.language)
             draft = Draft(
                 prepared.standalone,
@@ -210,7 +223,7 @@ class AnswerChain:
                 prepared.verdict.evidence,
                 similarity,
                 small=engine.small,
-                bare=prepared.ask.style == "short",
+                bare=ask.style == "short",
             )
             clock = time.perf_counter()
             try:
@@ -223,8 +236,7 @@ class AnswerChain:
                 unfit = isinstance(exc, NothingSupported | ThinEvidence | WrongLanguage)
                 if pin is not None and not unfit:
                     raise
-                falls.append(Fall(engine.name, exc.reason, str(exc)))
-                log.log(logging.INFO if unfit else logging.WARNING, "engine %s fell: %s", engine.name, exc)
+                falls.append(_fall(engine, exc, unfit=unfit))
                 if draft.sentences:
                     yield Retracted(falls[-1])
                 continue
@@ -252,7 +264,7 @@ class AnswerChain:
             prepared.standalone,
             _focused(prepared) if engine.small else prepared.passages,
             style=ask.style,
-            brief=engine.small,
+            brief=engine.brief,
             budget=engine.context,
             count_tokens=engine.count_tokens,
         )
@@ -331,6 +343,11 @@ class AnswerChain:
             withheld=withheld,
             **_common(prepared),
         )
+
+
+def _fall(engine: ChatEngine, exc: EngineError, *, unfit: bool = False) -> Fall:
+    log.log(logging.INFO if unfit else logging.WARNING, "engine %s fell: %s", engine.name, exc)
+    return Fall(engine.name, exc.reason, str(exc))
 
 
 def _focused(prepared: Prepared) -> list[Passage]:

@@ -43,7 +43,7 @@ class Times(Protocol):
 class AnswerFront:
     """Answers questions; built once, shared by all requests of an event loop.
 
-    released: (engine, release) of the rungs as they are now.
+    released: (engine, release) of the rungs as they would answer a question now.
     shelf:    curated answers; None for none.
     cache:    answers given before; None for none.
     semantic: finds a question that was answered and means the same; None for none.
@@ -53,7 +53,7 @@ class AnswerFront:
         self,
         chain: AnswerStream,
         times: Times,
-        released: Callable[[], Releases],
+        released: Callable[[Ask], Releases],
         *,
         shelf: CuratedShelf | None = None,
         cache: AnswerCache | None = None,
@@ -114,7 +114,7 @@ class AnswerFront:
                     yield event
 
     def _key(self, ask: Ask) -> Key | None:
-        return key_of(ask, self._released()) if self._cache is not None else None
+        return key_of(ask, self._released(ask)) if self._cache is not None else None
 
     def _in_memory(self, ask: Ask) -> list[AnswerEvent] | None:
         started = time.perf_counter()

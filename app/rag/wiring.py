@@ -35,7 +35,7 @@ def front_of(
     return AnswerFront(
         chain,
         catalog,
-        lambda: tuple((engine.name, engine.release) for engine in engines),
+        lambda ask: tuple((engine.name, engine.released(ask.conversation, ask.release)) for engine in engines),
         shelf=CuratedShelf(CuratedAnswers(catalog.engine), embedder, similarity),
         cache=AnswerCache(settings.cache_answers, settings.cache_ttl_s) if caching else None,
         semantic=SemanticMatcher(embedder, settings.cache_similarity, settings.cache_answers)

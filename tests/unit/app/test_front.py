@@ -78,7 +78,7 @@ class Rig:
     def made(self, semantic: SemanticMatcher | None) -> AnswerFront:
         shelf = CuratedShelf(self.rows, self.embedder, 0.5)
         parts = {"shelf": shelf, "cache": self.cache, "semantic": semantic, "counts": self.counts}
-        return AnswerFront(self.chain, self.catalog, lambda: self.released, **parts)  # type: ignore[arg-type] # a fake
+        return AnswerFront(self.chain, self.catalog, lambda _ask: self.released, **parts)  # type: ignore[arg-type] # a fake
 
     def ask(self, question: str = "How long is it?", **what: Any) -> Ask:
         return Ask(question, self.catalog.knowledge_base("kb"), **what)

