@@ -8,11 +8,10 @@ Read in order, the same files take less than a second.
 from __future__ import annotations
 
 import contextlib
-import logging
+import os
 import threading
 from pathlib import Path
 
-log = logging.getLogger(__name__)
 # Share of the memory that is free for the taking which one shard may fill: the others have files, too.
 SHARE = 0.25
 _PIECE = 4 * 1024 * 1024
@@ -43,7 +42,13 @@ def available() -> int:
 
 def _read(files: list[Path]) -> None:
     for path in files:
-        # A segment may be merged into another meanwhile.
+        # A segment may be merged into another meanwhile; past the last of the data a seek fails.
         with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
-            while file.read(_PIECE):
-                pass
+            end = 0
+            while True:
+                # Pages of the payload storage are mostly holes, and those would fill the memory with nothing.
+                begin = os.lseek(file.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+                file.seek(begin)
+                while begin < end and (piece := file.read(min(_PIECE, end - begin))):
+                    begin += len(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,39 @@ def test_a_shard_too_large_for_the_memory_is_left_on_the_disk(tmp_path: Path, mo
     # 204,800 bytes allocated, a quarter of this is more.
     monkeypatch.setattr(warm, "available", lambda: 900_000)
     assert warm.read_ahead(folder) is not None
+
+
+def test_holes_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page_0.dat"
+    with path.open("wb") as file:
+        file.write(b"a" * 5000)
+        file.seek(8_000_000)
+        file.write(b"b" * 5000)
+    if path.stat().st_blocks * 512 > 1_000_000:
+        pytest.skip("this file system keeps no holes")
+    read: list[int] = []
+    opened = Path.open
+
+    class Counted:
+        def __init__(self, file: Any) -> None:
+            self._file = file
+            self.fileno, self.seek = file.fileno, file.seek
+
+        def __enter__(self) -> Counted:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._file.close()
+
+        def read(self, size: int) -> Any:
+            piece = self._file.read(size)
+            read.append(len(piece))
+            return piece
+
+    monkeypatch.setattr(Path, "open", lambda self, *a, **k: Counted(opened(self, *a, **k)))
+    warm._read([path])
+    # Two pieces with the rest of their pages, and nothing of the eight millions between.
+    assert 10_000 <= sum(read) <= 40_000
 
 
 def test_a_file_that_goes_meanwhile_ends_nothing(tmp_path: Path) -> None:
