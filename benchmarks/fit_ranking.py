@@ -29,7 +29,7 @@ from finetune.metrics import mean, recall_at, reciprocal_rank_at
 # In place of this folder, whose datasets.py sentence-transformers would take for the library of that name.
 sys.path[0] = str(Path(__file__).parents[1])
 
-from benchmarks.datasets import SETS, convert  # noqa: E402 - after the path is set
+from benchmarks.measuring_sets import SETS, convert  # noqa: E402 - after the path is set
 from benchmarks.retrieval import sample  # noqa: E402
 
 Numbers = NDArray[np.float64]

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import read
+from measuring_sets import read
 
 from app.rag.followup import FollowUps
 from app.rag.question import Wording, wordings_of

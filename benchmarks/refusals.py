@@ -30,8 +30,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from datasets import read
 from follow_ups import indexed
+from measuring_sets import read
 from scipy.optimize import minimize
 
 from app.rag.answerable import VERIFIED, AnswerabilityJudge

@@ -2,7 +2,7 @@
 
     python benchmarks/retrieval.py DATA [--packages FOLDER] [--runs FOLDER] [--systems frontdesk ...] [--sets squad2 ...]
 
-DATA holds the sets as published (see benchmarks/datasets.py). frontdesk runs `eval retrieval`: real ingestion, real
+DATA holds the sets as published (see benchmarks/measuring_sets.py). frontdesk runs `eval retrieval`: real ingestion, real
 retrieval. The others are in benchmarks/peers: LangChain, LlamaIndex, Haystack and txtai with the same packaged embedder,
 bm25s with jieba, and bare BM25 of Qdrant Edge; each runs in a process of its own with the packages of FOLDER, into which
 benchmarks/peers/requirements.txt says how to install them. Without them their lines say "skipped".
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 # In place of this folder, whose datasets.py sentence-transformers would take for the library of that name.
 sys.path[0] = str(ROOT)
 
-from benchmarks.datasets import SETS, convert  # noqa: E402 - after the path is set
+from benchmarks.measuring_sets import SETS, convert  # noqa: E402 - after the path is set
 from benchmarks.peers import PEERS, Entry, run_file  # noqa: E402
 from benchmarks.retrieval_table import HEADER, OURS, goals, rows  # noqa: E402
 from finetune.retrieval_report import Figures, figures_of  # noqa: E402

@@ -2,7 +2,7 @@
 
     python benchmarks/shown.py DATA [--keep FOLDER] [--questions 300] [--sets squad2 ...]
 
-DATA holds the sets as published (benchmarks/datasets.py). *_articles: the same texts with all paragraphs of an article in one
+DATA holds the sets as published (benchmarks/measuring_sets.py). *_articles: the same texts with all paragraphs of an article in one
 document, as long as customers' documents are; *_twice: every document a second time under another name. Of each way to show
 what was found the table says in how many of the answerable questions an answer's own words stand in what the prompt gets, and
 how many tokens the passages have by the packaged embedder. Further passages stand beside neighbours, because tokens can be
@@ -28,7 +28,7 @@ sys.path[0] = str(ROOT)
 
 from app.rag.fusion import Fused  # noqa: E402 - after the path is set
 from app.rag.retrieve import HybridSearch, Retrieved  # noqa: E402
-from benchmarks.datasets import Row, convert, read  # noqa: E402
+from benchmarks.measuring_sets import Row, convert, read  # noqa: E402
 from benchmarks.question_words import Corpus, corpus  # noqa: E402
 from ingest.index.base import Hit, chunk_id, writing_of  # noqa: E402
 from ingest.schema import PUBLIC  # noqa: E402

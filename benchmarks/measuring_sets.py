@@ -1,6 +1,6 @@
 """Bring the measuring sets into the DATASET form that `frontdesk eval` reads.
 
-    python benchmarks/datasets.py SOURCE TARGET [NAME ...]
+    python benchmarks/measuring_sets.py SOURCE TARGET [NAME ...]
 
 SOURCE holds the sets as published (squad2, cmrc2018, drcd, xquad_en_zh, gitlab_handbook_qa, dstc11_track5); TARGET gets
 one folder a set: documents.jsonl {doc_id,title,text} and questions.jsonl {qid,question,doc_id,answers[],is_impossible?}
