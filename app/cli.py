@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import ask, bulk, curated, documents, evaluate, glossary, index, ingest, kb, sync, up
+from app.commands import ask, bulk, curated, documents, evaluate, glossary, index, ingest, kb, pairs, sync, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +24,7 @@ app.add_typer(kb.app, name="kb")
 app.add_typer(documents.app, name="documents")
 app.add_typer(curated.app, name="curated")
 app.add_typer(glossary.app, name="glossary")
+app.add_typer(pairs.app, name="pairs")
 app.add_typer(index.app, name="index")
 app.add_typer(evaluate.app, name="eval")
 

@@ -34,14 +34,15 @@ from ingest.database import (
     SourceRow,
     VersionRow,
 )
+from ingest.pairs.tables import PairBaseRow, PairChunkRow, PairRow, PairRunRow, PairSourceRow
 
 # Rows that no answer is made of. Versions: which one is live is said by documents. Wordings of passages, and marks of
 # near-duplicates: they are on the points. Where documents come from: that is on the documents.
-# An index that is being built beside: the switch to it writes to the knowledge base.
+# An index that is being built beside: the switch to it writes to the knowledge base. Pairs: they are for training.
 EXEMPT: Final[frozenset[type[Any]]] = frozenset(
     {
         VersionRow, PurgeRow, IndexBuildRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow,
-        ConversationRow, MessageRow, IdempotencyRow,
+        ConversationRow, MessageRow, IdempotencyRow, PairRow, PairSourceRow, PairChunkRow, PairRunRow, PairBaseRow,
     }
 )  # fmt: skip
 _EXEMPT_TABLES: Final = frozenset(row.__tablename__ for row in EXEMPT)
