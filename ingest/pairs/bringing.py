@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -42,6 +43,7 @@ _WINDOW = 64
 _ENOUGH = 0.6
 # Rows that a report names, of each kind; all are counted.
 _NAMED = 200
+_ID = re.compile(r"[0-9a-f]{32}")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 
 
@@ -139,7 +141,8 @@ class Importer:
     def _window(
         self, kb: KnowledgeBase, rows: Sequence[Row], writer: str, seen: dict[str, int], found: Imported
     ) -> Iterator[Pair]:
-        known = self._pairs.with_ids(kb.id, [_said(row.ours, "id") for row in rows])
+        ids = {row.number: _ids_of(kb, row) for row in rows}
+        known = self._pairs.with_ids(kb.id, [each for some in ids.values() for each in some])
         keys = {row.number: question_key(row.question, row.history) for row in rows}
         there = self._pairs.known(kb.id, keys.values())
         refs = {row.number: _refs(row.ours) for row in rows}
@@ -150,7 +153,7 @@ class Importer:
                 found.tell("duplicates", row.number, f"the question of row {seen[key]} again")
                 continue
             seen[key] = row.number
-            pair = known.get(_said(row.ours, "id"))
+            pair = next((known[each] for each in ids[row.number] if each in known), None)
             if pair is not None:
                 self._known(row, pair, writer, found)
             elif key in there:
@@ -163,7 +166,7 @@ class Importer:
     def _known(self, row: Row, pair: Pair, writer: str, found: Imported) -> None:
         """A pair that is here: worded anew or reviewed by the file, or as it was."""
         answer = "" if pair.kind is PairKind.UNANSWERABLE else row.answer
-        review = ReviewState(said) if (said := _said(row.ours, "review")) in set(ReviewState) else pair.review
+        review = _review_of(row) or pair.review
         wording = {"question": row.question, "answer": answer, "short": _said(row.ours, "short") or pair.short}
         reviewer = _said(row.ours, "reviewer") or writer
         try:
@@ -208,7 +211,13 @@ class Importer:
                 found.tell("dropped", row.number, f"{judged.dropped_by}: {judged.reason}")
                 return None
             draft, notes = judged.draft, judged.notes
-        return pair_of(draft, kb.id, notes, self._id_for(kb, row))
+        ids = _ids_of(kb, row)
+        pair = pair_of(draft, kb.id, notes, ids[-1] if ids else "")
+        review = _review_of(row)
+        if review in (None, ReviewState.PENDING):
+            return pair
+        reviewer = _said(row.ours, "reviewer") or writer
+        return replace(pair, review=review, reviewer=reviewer, reviewed_at=datetime.now(UTC))
 
     def _candidates(self, kb: KnowledgeBase, row: Row) -> Iterator[SourceChunk]:
         if row.document:
@@ -218,16 +227,6 @@ class Importer:
             return
         hits = self._finder.find(row.question)
         yield from self._live.with_ids(kb, [hit.chunk_id for hit in hits]).values()
-
-    @staticmethod
-    def _id_for(kb: KnowledgeBase, row: Row) -> str:
-        """Its id in this knowledge base; one of another base gets the same new one each time."""
-        said = _said(row.ours, "id")
-        if not said:
-            return uuid.uuid4().hex
-        if _said(row.ours, "kb") == kb.id and re.fullmatch(r"[0-9a-f]{32}", said):
-            return said
-        return uuid.uuid5(uuid.NAMESPACE_OID, f"{kb.id}:{said}").hex
 
 
 def best_evidence(chunks: Iterable[SourceChunk], answer: str, short: str = "") -> tuple[SourceChunk, str] | None:
@@ -271,6 +270,24 @@ def _draft(row: Row, sources: Sequence[SourceChunk], evidence: str, refused: boo
         style=style,
         history=row.history,
     )
+
+
+def _ids_of(kb: KnowledgeBase, row: Row) -> tuple[str, ...]:
+    """Ids that a row may be known by here; under the last one it is kept. None for rows that name none.
+
+    One of another knowledge base gets the same new id each time: that base may come back from a snapshot.
+    """
+    said = _said(row.ours, "id")
+    if not _ID.fullmatch(said):
+        return ()
+    if _said(row.ours, "kb") == kb.id:
+        return (said,)
+    return (said, uuid.uuid5(uuid.NAMESPACE_OID, f"{kb.id}:{said}").hex)
+
+
+def _review_of(row: Row) -> ReviewState | None:
+    said = _said(row.ours, "review")
+    return ReviewState(said) if said in set(ReviewState) else None
 
 
 def _refs(ours: Mapping[str, Any]) -> tuple[SourceRef, ...]:

@@ -23,6 +23,7 @@ _STOP = wordset(
     "of on or our shall should so such that the their them there these they this those to us was we were what when where which "
     "who whom whose why will with would you your tell please know like want need much many"
 )
+_SPELT = wordset("zero two three four five six seven eight nine ten eleven twelve hundred thousand half")
 _HAN_STOP = frozenset("的了吗呢是在有和与及或我你您们请问什么吧啊")
 
 Tokens = frozenset[str]
@@ -49,8 +50,8 @@ def tokens_of(text: str) -> Tokens:
 
 
 def figures_of(tokens: Tokens) -> Tokens:
-    """Those with a digit: numbers and codes."""
-    return frozenset(token for token in tokens if any(char.isdigit() for char in token))
+    """Those with a digit, numbers and codes; and numbers in English words."""
+    return frozenset(token for token in tokens if token in _SPELT or any(char.isdigit() for char in token))
 
 
 def jaccard(some: Tokens, others: Tokens) -> float:

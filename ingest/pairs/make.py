@@ -21,7 +21,7 @@ from ingest.records import KnowledgeBase
 from ingest.stages import Progress
 
 # Passages, and seconds, after which what was done is written down.
-KEEP_EVERY = 64
+KEEP_EVERY = 256
 KEEP_AFTER_S = 2.0
 
 

@@ -145,12 +145,16 @@ class Runs(Transactions):
         with self._session() as session:
             base_read_at(session, knowledge_base_id, corpus_version)
             insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-            pairs: list[Pair] = []
-            for each in asked:
-                mark = {"knowledge_base_id": knowledge_base_id, "made_of": each.made_of, "writer": each.writer}
-                kept = insert(PairChunkRow).values(mark).on_conflict_do_nothing().returning(PairChunkRow.made_of)
-                if session.execute(kept).first() is not None:
-                    pairs += each.pairs
+            kept: set[tuple[str, str]] = set()
+            for some in in_parts(asked):
+                marks = [
+                    {"knowledge_base_id": knowledge_base_id, "made_of": each.made_of, "writer": each.writer}
+                    for each in some
+                ]
+                new = insert(PairChunkRow).values(marks).on_conflict_do_nothing()
+                rows = session.execute(new.returning(PairChunkRow.made_of, PairChunkRow.writer))
+                kept.update((text, writer) for text, writer in rows)
+            pairs = [pair for each in asked if (each.made_of, each.writer) in kept for pair in each.pairs]
             write_pairs(session, pairs)
             values = {"asked": run.asked, "skipped": run.skipped, "counts": json.dumps(counts_json(run.writers))}
             session.execute(quietly(update(PairRunRow).where(PairRunRow.id == run.id).values(values)))

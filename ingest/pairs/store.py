@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ LONGEST = 20_000
 # Rows that are held at once where many are gone through.
 BATCH = 500
 REVIEWED = (ReviewState.APPROVED, ReviewState.EDITED)
+T = TypeVar("T")
 _BLANK = re.compile(r"[\W_]+", re.UNICODE)
 
 
@@ -352,8 +353,8 @@ def _pair_of(row: PairRow) -> Pair:
     )
 
 
-def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Ids in pieces that fit into a statement."""
+def in_parts(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Ids, or small rows, in pieces that fit into a statement."""
     # SQLite takes 32,766 values in a statement at most.
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
