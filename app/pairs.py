@@ -18,12 +18,12 @@ from ingest.pairs.evalset import write_evalset
 from ingest.pairs.formats import Format, passage_text, ref_json, written
 from ingest.pairs.fresh import Freshness
 from ingest.pairs.live import LivePassages, live_hash
-from ingest.pairs.make import PairMaker
+from ingest.pairs.make import BaseWriter, Derive, PairMaker
 from ingest.pairs.reading import read_file
 from ingest.pairs.records import FoundChunk, Pair, PairJudge, PairWriter, PassageFinder, ReviewState, Side, SourceChunk
 from ingest.pairs.runs import Run, Runs, counts_json
 from ingest.pairs.split import SHARE, Splitter
-from ingest.pairs.store import EVERY, REVIEWED, PairPage, Pairs, Wanted
+from ingest.pairs.store import EVERY, REVIEWED, PairPage, Pairs, Wanted, asked_for
 from ingest.records import KnowledgeBase
 from ingest.stages import Progress
 from serving.prompts import NOT_FOUND
@@ -45,6 +45,8 @@ class PairParts:
     writers: Sequence[PairWriter]
     judge: PairJudge
     finder: PassageFinder
+    derive: Derive = lambda _: ()
+    whole: Sequence[BaseWriter] = ()
 
 
 def pairs_of(workspace: Workspace) -> KnowledgePairs:
@@ -140,7 +142,8 @@ class KnowledgePairs:
     ) -> Run:
         """Ask writers and filters about every text that they were not asked about; see ``PairMaker.make``."""
         parts = self._parts(kb)
-        return PairMaker(self._catalog, self._index, parts.writers, parts.judge).make(kb, report, cancelled, limit)
+        made_by = (parts.writers, parts.judge, parts.derive, parts.whole)
+        return PairMaker(self._catalog, self._index, *made_by).make(kb, report, cancelled, limit)
 
     def export(
         self, kb: KnowledgeBase, shape: Format, wanted: Wanted = USABLE, *, with_passages: bool = False
@@ -186,7 +189,7 @@ class KnowledgePairs:
         importer = Importer(self._catalog, self._index, parts.judge, parts.finder, self._refusal)
         for batch in self._rows.batches(kb.id, Wanted(stale=False)):
             for pair in batch:
-                parts.judge.remember(pair.question)
+                parts.judge.remember(asked_for(pair))
         return importer.bring_in(kb, rows, Path(name).stem[:100] or "file", report, cancelled).as_json()
 
     def split(

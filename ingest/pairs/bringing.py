@@ -19,8 +19,8 @@ from ingest.catalog import Catalog
 from ingest.errors import UnusableValue
 from ingest.index.base import VectorIndex
 from ingest.language import detect_language
-from ingest.pairs.likeness import figures_of, tokens_of
 from ingest.pairs.live import LivePassages
+from ingest.pairs.near import figures_of, tokens_of
 from ingest.pairs.reading import BadRow, Row
 from ingest.pairs.records import (
     Draft,

@@ -6,17 +6,21 @@ second run asks about changed texts only. At most ``KEEP_EVERY`` passages' work 
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
 
 from ingest.catalog import Catalog
 from ingest.errors import Cancelled, FrontdeskError
 from ingest.index.base import VectorIndex
 from ingest.pairs.fresh import Freshness
 from ingest.pairs.live import LivePassages
-from ingest.pairs.records import PairJudge, PairWriter, SourceChunk
+from ingest.pairs.records import Draft, Pair, PairJudge, PairKind, PairWriter, SourceChunk
 from ingest.pairs.runs import Asked, Run, Runs, RunState, WriterCounts, made_of, writer_mark
-from ingest.pairs.store import Pairs, Wanted, pair_of
+from ingest.pairs.store import Pairs, Wanted, asked_for, pair_of, question_key
 from ingest.records import KnowledgeBase
 from ingest.stages import Progress
 
@@ -25,10 +29,41 @@ KEEP_EVERY = 256
 KEEP_AFTER_S = 2.0
 
 
-class PairMaker:
-    """Asks writers and filters about every live passage; blocks for long."""
+# What a kept pair is made into besides, such as the same question without its passage.
+Derive = Callable[[Draft], Iterable[Draft]]
 
-    def __init__(self, catalog: Catalog, index: VectorIndex, writers: Sequence[PairWriter], judge: PairJudge) -> None:
+
+class BaseWriter(Protocol):
+    """Makes pairs of a whole knowledge base: of two passages each, or of none."""
+
+    @property
+    def name(self) -> str:
+        """Who wrote."""
+        ...
+
+    def write_all(self, chunks: Iterable[SourceChunk]) -> Iterable[Draft]:
+        """Pairs of all passages, the same ones as long as those stay; it may hold few of them."""
+        ...
+
+
+class PairMaker:
+    """Asks writers and filters about every live passage; blocks for long.
+
+    derive: asked about every answerable pair that is kept.
+    whole:  asked once a run, after all passages, if anything new was found in them.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        index: VectorIndex,
+        writers: Sequence[PairWriter],
+        judge: PairJudge,
+        derive: Derive = lambda _: (),
+        whole: Sequence[BaseWriter] = (),
+    ) -> None:
+        self._derive = derive
+        self._whole = whole
         self._catalog = catalog
         self._live = LivePassages(catalog, index)
         self._fresh = Freshness(catalog, index)
@@ -76,7 +111,7 @@ class PairMaker:
         done = 0
         for batch in self._pairs.batches(kb.id, Wanted(stale=False)):
             for pair in batch:
-                self._judge.remember(pair.question)
+                self._judge.remember(asked_for(pair))
             done += len(batch)
             report(kb.name, "remembering", done, total)
 
@@ -96,6 +131,10 @@ class PairMaker:
                     self._ask(kb, chunk, known, run, keeping)
                     done += 1
                     report(writing.document, "asking", done, max(total, done))
+            for writer in self._whole if run.asked or not self._runs.finished(kb.id) else ():
+                report(writer.name, "comparing", 0, 1)
+                keeping.about_to_read(self._catalog.knowledge_base_by_id(kb.id).corpus_version)
+                self._ask_whole(kb, writer, run, keeping, cancelled)
         finally:
             keeping.write()
 
@@ -108,16 +147,53 @@ class PairMaker:
             run.skipped += 1
             return
         for writer in to_ask:
-            pairs, counts = [], dict[str, WriterCounts]()
-            for draft in writer.write(chunk):
-                judged = self._judge.judge(draft)
-                counts.setdefault(draft.writer, WriterCounts()).saw(judged)
-                if judged.kept:
-                    pairs.append(pair_of(judged.draft, kb.id, judged.notes))
+            pairs, counts = self._judged(kb, writer.write(chunk))
             known.add((name, writer_mark(writer)))
-            keeping.add(Asked(name, writer_mark(writer), tuple(pairs)), counts)
+            keeping.add(Asked(name, writer_mark(writer), pairs), counts)
         run.asked += 1
         keeping.write_if_due()
+
+    def _ask_whole(
+        self, kb: KnowledgeBase, writer: BaseWriter, run: Run, keeping: _Keeping, cancelled: Callable[[], bool]
+    ) -> None:
+        """Each draft is asked about once, by its question and what it is made of."""
+        for drafts in _windows(writer.write_all(self._live.walk(kb)), KEEP_EVERY):
+            names = [_name_of(draft) for draft in drafts]
+            known = self._runs.done_among(kb.id, names)
+            for name, draft in zip(names, drafts, strict=True):
+                if cancelled():
+                    raise Cancelled("no more is asked about")
+                if (name, writer.name) not in known:
+                    known.add((name, writer.name))
+                    pairs, counts = self._judged(kb, [draft])
+                    keeping.add(Asked(name, writer.name, pairs), counts)
+            keeping.write_if_due()
+
+    def _judged(self, kb: KnowledgeBase, drafts: Iterable[Draft]) -> tuple[tuple[Pair, ...], dict[str, WriterCounts]]:
+        """What is kept of some drafts and of what is derived from them, and the counts by ``Draft.writer``."""
+        pairs: list[Pair] = []
+        counts: dict[str, WriterCounts] = {}
+        left = deque(drafts)
+        while left:
+            judged = self._judge.judge(left.popleft())
+            counts.setdefault(judged.draft.writer, WriterCounts()).saw(judged)
+            if not judged.kept:
+                continue
+            pairs.append(pair_of(judged.draft, kb.id, judged.notes))
+            if judged.draft.kind is PairKind.ANSWERABLE:
+                left.extend(each for each in self._derive(judged.draft) if each.kind is PairKind.UNANSWERABLE)
+        return tuple(pairs), counts
+
+
+def _name_of(draft: Draft) -> str:
+    parts = (question_key(draft.question, draft.history), *(made_of(chunk) for chunk in draft.sources))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _windows(drafts: Iterable[Draft], size: int) -> Iterator[list[Draft]]:
+    left = iter(drafts)
+    while some := list(islice(left, size)):
+        yield some
 
 
 class _Keeping:

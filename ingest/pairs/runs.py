@@ -166,6 +166,13 @@ class Runs(Transactions):
         with self._session() as session:
             session.execute(quietly(update(PairRunRow).where(PairRunRow.id == run.id).values(values)))
 
+    def finished(self, knowledge_base_id: str) -> bool:
+        """Whether the last run but the one that is running came to its end."""
+        ended = PairRunRow.state != RunState.RUNNING
+        query = select(PairRunRow.state).where(PairRunRow.knowledge_base_id == knowledge_base_id, ended)
+        with self._session() as session:
+            return session.scalar(query.order_by(PairRunRow.started_at.desc()).limit(1)) == RunState.DONE
+
     def all(self, knowledge_base_id: str, limit: int = 20) -> list[Run]:
         """The last runs, the latest first."""
         query = select(PairRunRow).where(PairRunRow.knowledge_base_id == knowledge_base_id)

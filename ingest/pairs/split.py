@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ingest.pairs.likeness import Tokens, links, tokens_of
+from ingest.pairs.near import Tokens, links, tokens_of
 from ingest.pairs.records import Pair, PairKind, Side, SourceRef
 
 SHARE = 0.2

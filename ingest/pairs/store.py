@@ -277,6 +277,12 @@ def question_key(question: str, history: Sequence[Turn] = ()) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def asked_for(pair: Pair) -> str:
+    """The question as filters know it: a follow-up after the question before it."""
+    before = [turn.text for turn in pair.history if turn.role == "user"]
+    return f"{before[-1]} {pair.question}" if before else pair.question
+
+
 def _check(question: str, answer: str, kind: PairKind) -> None:
     if not question.strip():
         raise UnusableValue("a pair needs a question")

@@ -10,7 +10,7 @@ from app.pairs import KnowledgePairs, PairParts
 from ingest.catalog import Catalog
 from ingest.index.base import Point, chunk_id
 from ingest.index.routed import RoutedIndex
-from ingest.pairs.likeness import tokens_of
+from ingest.pairs.near import tokens_of
 from ingest.pairs.records import Draft, FoundChunk, Judged, PairKind, SourceChunk, Style
 from ingest.records import KnowledgeBase, Version
 from ingest.schema import Chunk

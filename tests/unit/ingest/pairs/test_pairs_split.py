@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 from app.errors import UsageError
 from finetune.evaluate import read_documents, read_questions
 from ingest.database import open_database
-from ingest.pairs.likeness import Tokens, alike, jaccard, links, tokens_of
+from ingest.pairs.near import Tokens, alike, links, tokens_of
 from ingest.pairs.records import Pair, PairKind, ReviewState, Side, SourceRef, Style, Turn
 from ingest.pairs.split import Leak, Split, Splitter, section_of
 from ingest.pairs.store import Pairs
-from tests.unit.ingest.pairs.pair_rig import Shelf, Writer, quiet
+from tests.unit.ingest.pairs.pair_rig import Shelf, quiet
 
 
 @pytest.fixture

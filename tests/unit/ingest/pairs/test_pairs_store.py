@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from app.errors import UsageError
 from ingest.database import open_database
 from ingest.edits import Edits
 from ingest.errors import NotFound, UnusableValue
-from ingest.pairs.records import PairKind, ReviewState, Side, Style
+from ingest.pairs.make import PairMaker
+from ingest.pairs.records import Draft, Judged, PairKind, ReviewState, Side, SourceChunk, Style
 from ingest.pairs.runs import Runs, RunState
 from ingest.pairs.store import Pairs, Wanted, pair_of
 from ingest.pairs.tables import PairBaseRow, PairChunkRow, PairRow, PairRunRow, PairSourceRow
 from ingest.sparse import SparseEncoder
 from tests.fakes import HashEmbedder
-from tests.unit.ingest.pairs.pair_rig import Shelf, Writer, draft, quiet
+from tests.unit.ingest.pairs.pair_rig import Judge, Shelf, Writer, draft, quiet
 
 TABLES = (PairRow, PairSourceRow, PairChunkRow, PairRunRow, PairBaseRow)
 
@@ -277,3 +279,45 @@ def test_a_pair_is_shown_with_its_passage_wherever_that_is_now(shelf: Shelf) -> 
 def test_one_side_is_not_exported_before_there_are_two(shelf: Shelf) -> None:
     with pytest.raises(UsageError, match="pairs split"):
         shelf.pairs.evalset(shelf.base, Path("nowhere"))
+
+
+class Differences:
+    """One pair of each two passages that follow each other, and a question about nothing."""
+
+    name = "comparison"
+
+    def write_all(self, chunks: Iterable[SourceChunk]) -> Iterator[Draft]:
+        for first, second in pairwise(chunks):
+            yield draft(f"{first.text} or {second.text}?", "Both.", first, second, style=Style.COMPARISON)
+        yield draft("What is love?", "", kind=PairKind.UNANSWERABLE, style=Style.OUT_OF_SCOPE)
+
+
+def test_whole_bases_and_kept_pairs_are_made_into_more_once(shelf: Shelf) -> None:
+    judged: list[str] = []
+
+    class Judging(Judge):
+        def judge(self, asked: Draft) -> Judged:
+            judged.append(asked.question)
+            return super().judge(asked)
+
+    def derive(kept: Draft) -> Iterator[Draft]:
+        yield replace(
+            kept, question=f"{kept.question} Not here.", answer="", kind=PairKind.UNANSWERABLE, style=Style.WITHHELD
+        )
+
+    def make() -> list[str]:
+        judged.clear()
+        maker = PairMaker(shelf.catalog, shelf.index, [shelf.writer], Judging(), derive, [Differences()])
+        assert maker.make(shelf.base, quiet).state is RunState.DONE
+        return judged
+
+    shelf.put("a.md", "One", "Two", "rubbish")
+    assert make() == [
+        "What of a: One?", "What of a: One? Not here.", "What of a: Two?", "What of a: Two? Not here.", "What of a: rubbish?",
+        "One or Two?", "One or Two? Not here.", "Two or rubbish?", "Two or rubbish? Not here.", "What is love?",
+    ]  # fmt: skip
+    assert make() == []
+    shelf.put("a.md", "One", "Two", "Three")
+    assert make() == ["What of a: Three?", "What of a: Three? Not here.", "Two or Three?", "Two or Three? Not here."]
+    styles = Pairs(shelf.engine).counts(shelf.base.id).styles
+    assert dict(styles) == {"comparison": 3, "out_of_scope": 1, "plain": 3, "withheld": 6}
