@@ -1,0 +1,163 @@
+"""What a passage is about, in words that make a question of it standalone; and what else the knowledge base holds.
+
+"How do I level it?" is no question to anybody who is not reading the page. So a question that names nothing by itself is
+led by the name of what its passage is about: its heading, its document's title, or both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ingest.pairs.records import SourceChunk
+from ingest.pairs.units import clean_heading, tables_of
+from ingest.sparse import product_codes
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+# Headings that every document has; they name nothing.
+_GENERIC = re.compile(
+    r"^(?:(?:an? |the )?(?:overview|introduction|intro|contents?|summary|general|notes?|tips?|examples?|details?|description|usage|"
+    r"steps?|procedure|process|configuration|configure|settings?|set ?up|installation|install|requirements?|prerequisites?|limits?|"
+    r"limitations?|options?|features?|faqs?|frequently asked questions|q ?& ?a|questions|support|contact(?: us)?|help|more|other|others|"
+    r"misc(?:ellaneous)?|appendix|references?|resources|next steps?|what's next|getting started|quick ?start|background|scope|"
+    r"purpose|definitions?|terms|parameters?|inputs?|outputs?|variables?|output variables|access|types?|upgrade|verify|test|"
+    r"troubleshooting|best practices|use cases?|how it works|why this matters|important|warnings?|basics?|advanced|sheet ?\d+|table ?\d*)|"
+    r"概述|简介|介绍|前言|总则|目录|说明|详情|备注|注意|注意事项|提示|示例|例子|用法|步骤|流程|操作步骤|配置|配置步骤|设置|安装|要求|前提|前提条件|限制|"
+    r"选项|功能|功能说明|常见问题|常见问题解答|问题|支持|联系我们|联系方式|帮助|更多|其他|其它|附录|参考|资源|下一步|快速开始|快速入门|入门|背景|范围|"
+    r"适用范围|目的|定义|术语|参数|输入|输出|变量|输出变量|访问|类型|升级|验证|测试|故障排除|最佳实践|使用场景|应用场景|工作原理|重要|警告|基础|高级|"
+    r"高级配置|总结|附则|整机|参数说明|字段说明)$",
+    re.IGNORECASE,
+)
+_SITE = re.compile(r"\s+[|·–—]\s+.*$")
+_LONGEST_EN, _LONGEST_ZH = 70, 30
+# "E04", "A4", "H2" stand in many products' manuals.
+_SHORTEST_CODE = 4
+_FILE_LIKE = re.compile(r"[_/\\]|\.\w{2,4}$")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text is to be worded in Chinese: Han characters make up a fifth of its letters."""
+    han = len(_HAN.findall(text))
+    return han * 5 >= sum(char.isalpha() for char in text) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What writers must know of the rest of a knowledge base.
+
+    headings: in how many documents a heading stands, by its words in lower case.
+    sections: how many passages a section has.
+    rows:     how often a row's first cell stands in tables of the same header, by (document, header, cell).
+    spoken:   ids of the passages that hold a product code, by code.
+    """
+
+    headings: Counter[str] = field(default_factory=Counter)
+    sections: Counter[str] = field(default_factory=Counter)
+    rows: Counter[tuple[str, tuple[str, ...], str]] = field(default_factory=Counter)
+    spoken: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, chunks: Iterable[SourceChunk]) -> Corpus:
+        """Read every passage once; holds headings, row labels and codes, no texts."""
+        corpus = cls()
+        seen: set[tuple[str, str]] = set()
+        for chunk in chunks:
+            corpus.sections[chunk.section] += 1
+            for heading in chunk.heading_path:
+                key = (chunk.document, clean_heading(heading).lower())
+                if key not in seen:
+                    seen.add(key)
+                    corpus.headings[key[1]] += 1
+            for table in tables_of(chunk.text):
+                for row in table.rows:
+                    corpus.rows[chunk.document, table.header, row.cells[0]] += 1
+            for code in product_codes("\n".join((chunk.title, *chunk.heading_path, chunk.text))):
+                corpus.spoken[code].add(chunk.id)
+        return corpus
+
+    def is_whole(self, chunk: SourceChunk) -> bool:
+        """Whether a passage is all there is of its section."""
+        return self.sections[chunk.section] <= 1
+
+
+def title_of(chunk: SourceChunk) -> str:
+    """The document's title as a name in a sentence; "" where it is a file's name or a whole paragraph."""
+    title = clean_heading(_SITE.sub("", " ".join(chunk.title.split())))
+    longest = _LONGEST_ZH if is_chinese(title) else _LONGEST_EN
+    return "" if len(title) > longest or _FILE_LIKE.search(title) else title
+
+
+def heading_of(chunk: SourceChunk) -> str:
+    """The nearest heading without its number; "" where there is none."""
+    return clean_heading(chunk.heading_path[-1]) if chunk.heading_path else ""
+
+
+def is_generic(heading: str) -> bool:
+    """Whether a heading says nothing without what stands above it."""
+    return not heading or bool(_GENERIC.match(heading)) or len(heading) < 2
+
+
+def topic_of(chunk: SourceChunk, corpus: Corpus) -> str:
+    """What a passage is about, as a name: "Levelling (Dishwashers FD-200 and FD-250)"; "" where nothing names it."""
+    heading, title = heading_of(chunk), title_of(chunk)
+    longest = _LONGEST_ZH if is_chinese(heading) else _LONGEST_EN
+    if is_generic(heading) or len(heading) > longest or heading.endswith(("?", "？")):
+        above = next((h for h in map(clean_heading, reversed(chunk.heading_path[:-1])) if not is_generic(h)), "")
+        return title or (above if len(above) <= longest else "")
+    if not title or title.lower() in heading.lower() or naming_codes(heading):
+        return heading
+    if corpus.headings[heading.lower()] > 1 or naming_codes(title) or _sectional(heading):
+        return f"{title}，{heading}" if is_chinese(heading) else f"{heading} ({title})"
+    return heading
+
+
+def _sectional(heading: str) -> bool:
+    """Whether a heading is too short to name anything by itself."""
+    return len(heading) <= 3 if is_chinese(heading) else " " not in heading
+
+
+def names_something(question: str, chunk: SourceChunk) -> bool:
+    """Whether a question tells by itself what it is about: a product code, a name, the document's title."""
+    if naming_codes(question):
+        return True
+    title = title_of(chunk)
+    return bool(title) and title.lower() in question.lower()
+
+
+def naming_codes(text: str) -> set[str]:
+    """Product codes that name a product by themselves: "FD-200", and not "E04" or "30min", which many have."""
+    return {code for code in product_codes(text) if code[0].isalpha() and len(code) >= _SHORTEST_CODE}
+
+
+def led_by_topic(question: str, chunk: SourceChunk, corpus: Corpus, variant: int = 0) -> str:
+    """A question with what it is about before it, unless it says so itself; "" where it needs a topic and there is none.
+
+    variant: which wording of several.
+    """
+    if names_something(question, chunk):
+        return question
+    topic = topic_of(chunk, corpus)
+    if not topic:
+        return ""
+    if _holds(question, topic):
+        return question
+    if is_chinese(question):
+        return f"关于{topic}，{question}" if variant % 2 else f"{topic}：{question}"
+    lowered = question if question[:2].isupper() or _is_name(question) else question[:1].lower() + question[1:]
+    return f"Regarding {topic}, {lowered}" if variant % 2 else f"{topic}: {question}"
+
+
+def _is_name(question: str) -> bool:
+    first, _, _ = question.partition(" ")
+    return first == "I"
+
+
+def _holds(question: str, topic: str) -> bool:
+    """Whether a question holds the words of its topic already."""
+    asked = question.lower()
+    if is_chinese(topic):
+        return topic in question
+    words = [word for word in re.findall(r"\w+", topic.lower()) if len(word) > 3]
+    return bool(words) and all(word.rstrip("s") in asked for word in words)
