@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -125,9 +126,11 @@ class PairFilters:
             return Verdict(True, "nothing to answer")
         if self._supports is None:
             raise RuntimeError("no check was handed in")
-        if squeezed(draft.answer) == squeezed(draft.evidence):
+        evidence = squeezed(draft.evidence)
+        if all(squeezed(line) in evidence for line in draft.answer.split("\n")):
             return Verdict(True, "verbatim")
-        problems = [self._supports.problem(draft.answer, draft.question, source) for source in draft.sources]
+        answer = without_column_units(draft)
+        problems = [self._supports.problem(answer, draft.question, source) for source in draft.sources]
         if any(not isinstance(problem, str) for problem in problems):
             raise TypeError("the check gave no text")
         # One source is enough, but each side of a comparison has one of its own, which digits() has looked at.
@@ -191,6 +194,16 @@ class PairFilters:
         if score < SURELY_NOT or (score < AGAINST and rank != 1):
             return Verdict(False, f"the evidence does not answer it ({score:.3f}; rank {rank})")
         return Verdict(True, f"{score:.2f}")
+
+
+def without_column_units(draft: Draft) -> str:
+    """The answer without units that stand in a column's name: the check looks for them beside the figure."""
+    answer = draft.answer
+    if "|" in draft.evidence and draft.short:
+        for unit in re.findall(r"[(（]([^()（）]{1,14})[)）]", draft.sources[0].text):
+            for written in (f"{unit}{draft.short}", f"{draft.short} {unit}"):
+                answer = answer.replace(written, draft.short)
+    return answer
 
 
 def _read(vote: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from ingest.pairs.records import Draft, SourceChunk
 from ingest.pairs.rules_faq import faq

@@ -145,8 +145,7 @@ def _lower(subject: str) -> str:
     return (
         subject
         if any(c.isdigit() or c.isupper() for c in first[1:])
-        or len(subject.split()) > 1
-        and subject.split()[1][:1].isupper()
+        or (len(subject.split()) > 1 and subject.split()[1][:1].isupper())
         else subject[0].lower() + subject[1:]
     )
 
@@ -169,7 +168,13 @@ def _cost(bare: str) -> Asked | None:
 
 def _take(bare: str) -> Asked | None:
     match = _TAKES.match(bare)
-    if match is None or not _plain(match[1]) or _has_verb(match[1]) or "," in match[4] or _DENIED.search(match[4]):
+    if (
+        match is None
+        or not _plain(match[1])
+        or _has_verb(match[1])
+        or re.search(r",|\band\b", match[4])
+        or _DENIED.search(match[4])
+    ):
         return None
     do = "does" if match[2].endswith("s") else "do"
     return Asked(
@@ -197,7 +202,7 @@ def _copula(bare: str) -> Asked | None:
         or not _plain(match[1])
         or _has_verb(match[1])
         or _DENIED.search(bare)
-        or len(match[1].split()) < 2
+        or len(match[1].split()) < 3
     ):
         return None
     return Asked(f"What {match[2]} {swapped_persons(_lower(match[1]))}", match[3])
@@ -275,6 +280,15 @@ def _inverted(head: str) -> str:
             helper = "do" if plural else "does"
             return f"{helper} {swapped_persons(_lower(subject))} {base} {swapped_persons(rest)}".strip()
     return ""
+
+
+def _agrees(subject: str, plural: bool) -> bool:
+    """Whether a word behind a subject can be its verb: "the exchange offer ends", "points expire"."""
+    last = subject.split()[-1].lower()
+    if last in ("the", "a", "an", "our", "your", "each", "of", "to", "for", "in", "with", "and", "or"):
+        return False
+    many = last in ("we", "you", "they") or (last.endswith("s") and not last.endswith(("ss", "us", "is")))
+    return many == plural
 
 
 def _has_verb(subject: str) -> bool:

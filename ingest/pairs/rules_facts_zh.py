@@ -32,7 +32,7 @@ _FIGURES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"{_NUM}\s*(?:千瓦|瓦|伏|安|度|分贝|兆帕|赫兹|°C|℃)(?!量)", "多少{unit}"),
         (r"\d+(?:\.\d+)?\s*(?:KB|MB|GB|TB)", "多少{unit}"),
         (
-            r"\d+\s*(?:个|台|件|次|条|份|名|位|人|张|套|种|字符|字|倍|折|积分|分|页|项|轮|层|步)(?!人|月|工作|小时|性|别|之|体)",
+            r"\d+\s*(?:个|台|件|次|条|份|名|位|人|张|套|种|字符|字|倍|折|积分|页|项|轮|层|步)(?!人|月|工作|小时|性|别|之|体)",
             "多少{unit}",
         ),
     )
@@ -42,7 +42,7 @@ _ANY_FIGURE = re.compile(_BEFORE + r"(?:\d+(?:[.,:：]\d+)*)(?![\dA-Za-z\-])")
 _CODE = re.compile(r"[A-Za-z]+[\-_]?\d+[A-Za-z0-9\-]*|\d+(?:\.\d+)*[A-Za-z]\w*|第\s*\d+(?:\.\d+)*\s*[章节条页步]")
 _LEANING = re.compile(
     r"^(?:它|他|她|其|该|此|这|那|上述|以上|以下|如下|前者|后者|同时|另外|此外|因此|所以|但|但是|而且|并且|并|或|或者|否则|然后|随后|之后|如果|若|当|例如|比如|注意|提示|"
-    r"本|同样|同一|其中|其他|其余|两者|两款|三款|两种|均|也|还|再|则|即|以及|为此|为了|由于|虽然|不过|只要|只有|除非|无论|通过|对于|关于)"
+    r"本|同样|同一|其中|其他|其余|两者|两款|三款|两种|均|也|还|再|则|即|以及|为此|为了|由于|虽然|不过|只要|只有|除非|无论|通过|对于|关于|点击|要比较)"
 )
 _ANAPHOR = re.compile(
     r"[它其此]|上述|以上|以下|如下|前者|后者|该(?!公司)|这(?:个|些|种|里|样|是|一)|那(?:个|些|种|里|样)|本(?:机|页|节|章|表|文|条|说明书|手册|政策|协议|公告|通知)"
@@ -54,6 +54,13 @@ _ROUGH = re.compile(r"(?:大约|约|大概|左右|以上|以下|以内|之内|�
 _ACTION_FIRST = re.compile(
     r"^(?:请|可|可以|能|能够|需|需要|须|应|应当|必须|不得|不|会|将|把|按|点击|选择|打开|关闭|拔|插|用|以|与|和|在|从|向|至|到|有|是|为)"
 )
+
+
+# What a clause states, so that it can end there; what makes it a condition of the next one.
+_STATES = re.compile(
+    r"(?:最多|至少|最少|不超过|不少于|不得|支持|需要|须|约|保修|有效|保留|收取|提供|包含|默认|通常|一般)[^，,]*$"
+)
+_CONDITION = re.compile(r"(?:时|后|前|内|的|中|以上|之间|期间)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def ask_zh(sentence: str) -> Asked | None:
         if found is None:
             continue
         match, word = found
-        if _LEANING.match(clause) or _ANAPHOR.search(clause) or _ACTION_FIRST.match(clause):
+        if _LEANING.match(clause) or "点击" in clause or _ANAPHOR.search(clause) or _ACTION_FIRST.match(clause):
             continue
         before, after = clause[: match.start()], clause[match.end() :]
         if (
@@ -89,9 +96,12 @@ def ask_zh(sentence: str) -> Asked | None:
         if match[0].startswith("百分之"):
             asking = "百分之多少"
         gap_before = before.rstrip() if before.endswith(" ") and _HAN.search(before.rstrip()[-1:]) else before
-        question = f"{gap_before}{asking}{after.strip()}"
-        if after.strip().startswith(("以上", "以下", "以内", "之内", "左右")):
-            question = f"{gap_before}{asking}{after.strip()}"
+        # What follows a clause that ends with its figure is another statement.
+        rest = after.strip()
+        part = re.split(r"[，,]", rest)[0]
+        if not part or part in ("以上", "以下", "左右") or (_STATES.search(before) and not _CONDITION.search(part)):
+            rest = part
+        question = f"{gap_before}{asking}{rest}"
         return Asked(question.rstrip("，,、") + "？", match[0].strip(), clause)
     return None
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.pairs.records import Draft, SourceChunk
+from ingest.pairs.standalone import hanging
 from ingest.pairs.topics import Corpus, is_chinese, title_of
 from ingest.pairs.units import clean_heading, is_furniture, is_item, paragraphs_of, tables_of, verbatim
 
@@ -25,10 +26,14 @@ _ASKED_COLUMN = re.compile(r"^(?:(?:customer )?questions?|faq|问题?|提问|常
 _ANSWER_COLUMN = re.compile(
     r"^(?:(?:our |standard )?(?:answers?|replies|reply|responses?)|答案?|回答|解答|回复|标准答案|答复)$", re.IGNORECASE
 )
+_FAQ_PAGE = re.compile(r"\bfaqs?\b|questions|q ?& ?a|常见问题|问答|答疑", re.IGNORECASE)
 _SEVERAL = re.compile(r"[?？].*[?？]")
-# "Does it also need one?" leans on what was said before it.
-_LEANING = re.compile(r"\b(?:it|its|they|them|their|this|that|these|those|here)\b|[它此]|这个|那个|该", re.IGNORECASE)
 _REFERS_ON = re.compile(r"(?:[:：]|below|following|如下|以下|见下[表图文])$")
+_REFERS = re.compile(
+    r"^(?:see|refer to|please (?:see|refer to)|check) .{0,120}$|^(?:请)?(?:参见|参阅|参考|查看|详见).{0,60}$",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(r"[A-Za-z][\w\-]{2,}")
 
 
 def is_question(text: str) -> bool:
@@ -53,12 +58,17 @@ def faq(chunk: SourceChunk, corpus: Corpus) -> Iterator[Draft]:
 
 def _lines(chunk: SourceChunk) -> Iterator[Draft]:
     """ "Q: ..." with the "A: ..." that follows it; a question that is a paragraph, with the paragraphs up to the next."""
+    about = " ".join((chunk.title, *chunk.heading_path))
+    plain_too = (
+        bool(_FAQ_PAGE.search(about))
+        or sum(is_question(p.strip()) for p in paragraphs_of(chunk.text) if not is_item(p)) >= 2
+    )
     paragraphs = [line for p in paragraphs_of(chunk.text) for line in _split_marks(p)]
     asked, marked, held = "", False, []
     for paragraph in [*paragraphs, "\0"]:
         match = _ASKED.match(paragraph)
         plain = paragraph.strip().strip("*").strip()
-        begins = bool(match) or (not is_item(paragraph) and is_question(plain)) or paragraph == "\0"
+        begins = bool(match) or (plain_too and not is_item(paragraph) and is_question(plain)) or paragraph == "\0"
         if not begins:
             held.append(paragraph)
             continue
@@ -96,11 +106,30 @@ def _columns(chunk: SourceChunk) -> Iterator[Draft]:
 def _draft(question: str, answer: str, chunk: SourceChunk) -> Draft | None:
     evidence = verbatim(answer, chunk.text) if answer else ""
     too_long = len(answer) > LONGEST_ANSWER or len(answer) < 2
-    if not evidence or too_long or _REFERS_ON.search(answer) or answer.count("\n|") > 0 or answer.startswith("|"):
+    if (
+        not evidence
+        or too_long
+        or _REFERS_ON.search(answer)
+        or answer.count("\n|") > 0
+        or answer.startswith("|")
+        or _REFERS.match(answer.strip())
+    ):
         return None
     question = question.strip().strip("*").strip()
     title = title_of(chunk)
-    if _LEANING.search(question) and title and title.lower() not in question.lower():
+    if (hanging(question) or _is_bare(question)) and title and title.lower() not in question.lower():
         question = f"{title}：{question}" if is_chinese(question) else f"{title}: {question}"
     language = "zh" if is_chinese(question) else "en"
     return Draft(question, answer.strip(), (chunk,), WRITER, language, evidence)
+
+
+def _is_bare(question: str) -> bool:
+    """Whether a question names too little to be asked anywhere else: "Who is affected?" """
+    if is_chinese(question):
+        return len(question) <= 7 and not re.search(r"[A-Za-z0-9]", question)
+    words = [
+        word
+        for word in _PLAIN.findall(question)
+        if not _QUESTION_WORD.match(word) and word.lower() not in ("the", "and", "you", "there", "need")
+    ]
+    return len(words) < 2

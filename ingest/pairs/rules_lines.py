@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ingest.chunk import split_sentences
 from ingest.pairs.records import Draft, SourceChunk
 from ingest.pairs.rules_facts_en import ask_en
 from ingest.pairs.rules_facts_zh import ask_zh
 from ingest.pairs.rules_table import attribute_en
 from ingest.pairs.topics import Corpus, heading_of, is_chinese, led_by_topic
 from ingest.pairs.units import items_of, labelled_lines, prose_lines, sentences_of, verbatim
-from ingest.pairs.words import ATTRIBUTE_ZH, EMPTY_CELLS, is_imperative
+from ingest.pairs.words import ATTRIBUTE_ZH, EMPTY_CELLS, VERBS_ZH, is_imperative
 
 _PHONE = r"(?:\+?\d{1,3}[ \-])?(?:\(?0\d{2,4}\)?|\d{3,4})[ \-]\d{3,4}[ \-]?\d{3,4}(?![\d\-])|(?:400|800)[\- ]?\d{3,4}[\- ]?\d{3,4}|(?<!\d)1[3-9]\d{9}(?!\d)"
 _MAIL = r"[A-Za-z0-9][\w.+\-]*@[\w\-]+(?:\.[\w\-]+)+"
@@ -24,6 +25,11 @@ _PHONE_EN = re.compile(
 )
 _NUMBERED = re.compile(r"\d")
 _LABEL_EN = re.compile(r"^[A-Z][\w\-/]*(?: [\w\-/]+){0,3}$")
+# Values without a figure are names or sentences; these labels have values that are neither.
+_STRONG = re.compile(
+    r"(?:地址|位置|地点|型号|编号|颜色|规格|期限|时间|日期|邮箱)$|\b(?:address|location|models?|colou?r|opening hours|dimensions)$",
+    re.IGNORECASE,
+)
 _GENERIC_LABEL = re.compile(
     r"^(?:notes?|tips?|warning|caution|danger|important|examples?|e\.g|step \d+|format|default|description|type|input|output|result|"
     r"注意|提示|警告|危险|示例|例如|比如|说明|格式|类型|描述|输入|输出|结果|默认|重要|步骤.*|方法.*|问|答|备注)$",
@@ -35,7 +41,12 @@ def facts(chunk: SourceChunk, corpus: Corpus) -> Iterator[Draft]:
     """Sentences and items with a figure, asked for it."""
     for sentence in [
         *sentences_of(chunk.text),
-        *(i for i in items_of(chunk.text) if i.endswith((".", "。")) or is_chinese(i)),
+        *(
+            s
+            for i in items_of(chunk.text)
+            for s in split_sentences(i)
+            if s.endswith((".", "。")) or (is_chinese(s) and not re.search("[，,]", s))
+        ),
     ]:
         if is_chinese(sentence):
             asked_zh = ask_zh(sentence)
@@ -61,12 +72,23 @@ def labels(chunk: SourceChunk, corpus: Corpus) -> Iterator[Draft]:
             # Whose number it is may stand in the label; contacts() asks for it.
             continue
         bare = value.rstrip("。.;；")
+        told = any(char.isdigit() for char in bare) or _STRONG.search(label)
+        once = len(re.findall(rf"^\W*{re.escape(label)}\s*[:：]", chunk.text, re.MULTILINE)) == 1
+        if (
+            not told
+            or not once
+            or len(bare) > 80
+            or "_" in label
+            or bare.endswith(("?", "？"))
+            or _begins_with_verb(label, bare)
+        ):
+            continue
         if is_chinese(label):
             if (
                 len(label) <= 10
                 and ATTRIBUTE_ZH.search(label)
                 and not re.search(r"[。；]", bare)
-                and not label[-1] in "的了"
+                and label[-1] not in "的了"
             ):
                 yield from _led(
                     f"{label}是什么？", f"{label}：{bare}。", bare, line.strip(), chunk, corpus, "rule:label"
@@ -90,12 +112,21 @@ def labels(chunk: SourceChunk, corpus: Corpus) -> Iterator[Draft]:
             )
 
 
+def _begins_with_verb(label: str, value: str) -> bool:
+    """Whether a labelled line tells what to do instead of what something is."""
+    return (
+        (label.startswith(VERBS_ZH) and not _STRONG.search(label))
+        or value.startswith(("点击", "选择", "输入", "描述"))
+        or is_imperative(value.split()[0])
+    )
+
+
 def contacts(chunk: SourceChunk, corpus: Corpus) -> Iterator[Draft]:
     """How to reach somebody by telephone or mail; whether it is a person's own number is for the filters to say."""
     for line in prose_lines(chunk.text):
         for pattern in (_PHONE_ZH, _MAIL_ZH):
             match = pattern.search(line)
-            if match and len(match[1]) >= 4:
+            if match and len(match[1]) >= 4 and not re.match(r"[我你您他她]", match[1]):
                 name = re.sub(r"^(?:拨打|请|或|致电|的|和|与|，|我们)+", "", match[1])
                 question = f"{name}是多少？" if pattern is _PHONE_ZH else f"{name}是什么？"
                 yield from _led(

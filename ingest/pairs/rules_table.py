@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ingest.pairs.records import Draft, SourceChunk, Style
 from ingest.pairs.rules_faq import faq
-from ingest.pairs.topics import Corpus, is_chinese, led_by_topic, naming_codes
+from ingest.pairs.topics import Corpus, is_chinese, led_by_topic, naming_codes, row_key
 from ingest.pairs.units import Row, TableBlock, tables_of
 from ingest.pairs.words import ATTRIBUTE_ZH, ATTRIBUTES_EN, EMPTY_CELLS, ROW_IS_ATTRIBUTE
 
@@ -31,12 +31,16 @@ _CAUSE = re.compile(r"^(?:(?:possible |likely |probable )?(?:causes?|reasons?)|(
 _MEANING = re.compile(r"^(?:meanings?|what it means|含义|意思|意义)$", re.IGNORECASE)
 _USE = re.compile(r"^(?:use it for|used for|uses?|use for|purpose)$", re.IGNORECASE)
 _HOURS = re.compile(r"^(?:opening )?(?:hours|times)$|^(?:营业|开放|服务|工作|办公)时间$", re.IGNORECASE)
+_OFFERS = re.compile(r"^services?$", re.IGNORECASE)
 _WHERE = re.compile(r"^(?:地址|位置)$")
 _PHONE = re.compile(r"^(?:tele)?phone$|^tel\.?$", re.IGNORECASE)
 _MONEY_ZH = re.compile(r"(?:价格|单价|售价|费用|金额|费|价)$")
 _AMOUNT = re.compile(r"^\W{0,2}\d")
 _PLURAL = re.compile(r"(?<![su])s$")
-_SINGULAR = frozenset("address class status process access dimensions".split())
+_SINGULAR = frozenset(["address", "class", "status", "process", "access", "dimensions"])
+_ASIDE = re.compile(
+    r"^(?:description|notes?|remarks?|details?|comments?|examples?|说明|描述|备注|示例|例子|详情)", re.IGNORECASE
+)
 _MARKUP = re.compile(r"[{}<>\[\]\\=]|^-\s|\b\w+_\w+\b")
 _REFERS = re.compile(r"\b(?:see|above|below|chapter|section)\b|[见详]第|如上|同上|上述|以下|见下|章|节$", re.IGNORECASE)
 
@@ -100,7 +104,12 @@ def cells(block: TableBlock, chunk: SourceChunk, corpus: Corpus) -> Iterator[Cel
             continue
         for column in range(first + 1, len(row.cells)):
             heading, value = block.header[column], row.cells[column]
-            if not heading or not _says_something(value) or len(heading) > 40 or f"({value})" in name:
+            if (
+                not heading
+                or not _says_something(value)
+                or len(heading) > 40
+                or name.endswith((f"({value})", f"（{value}）"))
+            ):
                 continue
             if turned:
                 attribute, unit = _split_unit(row.cells[first])
@@ -118,7 +127,10 @@ def _is_turned(header: tuple[str, ...]) -> bool:
     """Whether columns are things and rows what is said of them."""
     things = header[1:]
     coded = [name for name in things if naming_codes(name) and len(name.split()) <= 2 and not ATTRIBUTE_ZH.search(name)]
-    return len(things) >= 2 and (len(coded) == len(things) or bool(ROW_IS_ATTRIBUTE.match(header[0])))
+    if len(things) < 2 or len(coded) == len(things):
+        return len(things) >= 2
+    attributes = any(ATTRIBUTE_ZH.search(_split_unit(n)[0]) or attribute_en(_split_unit(n)[0]) for n in things)
+    return bool(ROW_IS_ATTRIBUTE.match(header[0])) and not attributes and not any(map(_ASIDE.match, things))
 
 
 def _label(block: TableBlock, row: Row, first: int, chunk: SourceChunk, corpus: Corpus) -> str:
@@ -130,19 +142,22 @@ def _label(block: TableBlock, row: Row, first: int, chunk: SourceChunk, corpus: 
         name = f"{block.header[first]} {name}" if block.header[first] else ""
     if _is_turned(block.header[first:]):
         return name
-    alike = [other for other in block.rows if other.cells[first] == row.cells[first]]
-    repeated = corpus.rows[chunk.document, block.header, row.cells[0]] > 1 if first == 0 else False
-    if len(alike) <= 1 and not repeated:
+    if (
+        corpus.rows[row_key(chunk, row.cells[0])] <= 1
+        and sum(other.cells[first] == row.cells[first] for other in block.rows) == 1
+    ):
         return name
     for column in range(first + 1, len(row.cells)):
-        seconds = [other.cells[column] for other in alike]
+        second = row.cells[column]
+        alike = sum(other.cells[first] == row.cells[first] and other.cells[column] == second for other in block.rows)
         # A figure is what is asked for, not what tells rows apart.
-        if len(set(seconds)) == len(seconds) and _is_label(row.cells[column]) and not _AMOUNT.match(row.cells[column]):
-            return (
-                f"{name}（{row.cells[column]}）"
-                if is_chinese(name + row.cells[column])
-                else f"{name} ({row.cells[column]})"
-            )
+        if (
+            alike == 1
+            and corpus.rows[row_key(chunk, row.cells[0], second)] <= 1
+            and _is_label(second)
+            and not _AMOUNT.match(second)
+        ):
+            return f"{name}（{second}）" if is_chinese(name + second) else f"{name} ({second})"
     return ""
 
 
@@ -151,7 +166,8 @@ def _is_label(name: str) -> bool:
         0 < len(name) <= _LONGEST_LABEL
         and name.casefold() not in EMPTY_CELLS
         and not _MARKUP.search(name)
-        and any(char.isalnum() for char in name)
+        and sum(char.isalpha() or (char.isdigit() and name.isdigit()) for char in name) >= 1
+        and (name[0].isalnum() or name[0] in '“"（(')
     )
 
 
@@ -181,11 +197,30 @@ def draft_of(cell: Cell, chunk: SourceChunk, corpus: Corpus) -> Draft | None:
     style = Style.PLAIN
     if not question:
         return None
-    led = led_by_topic(question, chunk, corpus, int(_mixed(chunk, question)[:2], 16))
+    if re.fullmatch(r"name|名称|标题|title", cell.attribute, re.IGNORECASE) and not naming_codes(cell.thing):
+        return None
+    described = _ASIDE.match(cell.attribute)
+    if described and cell.thing[:1].islower():
+        return None
+    named = (
+        not described
+        and not _CODE_COLUMN.match(cell.thing_column)
+        and _is_name(cell.thing)
+        and corpus.labels[cell.row.cells[0]] <= 1
+    )
+    led = question if named else led_by_topic(question, chunk, corpus, int(_mixed(chunk, question)[:2], 16))
     if not led:
         return None
     language = "zh" if chinese else "en"
     return Draft(led, answer, (chunk,), WRITER, language, cell.row.line, cell.value, style=style)
+
+
+def _is_name(thing: str) -> bool:
+    """Whether a row's name tells by itself what it is: "Cardiff Slate Quay", 上海浦东店."""
+    if is_chinese(thing):
+        return bool(re.search(r".{3,}(?:店|公司|中心|分行|支行|门店|酒店|医院|学院|大学|机场|车站)$", thing))
+    words = thing.split()
+    return len(words) >= 2 and all(word[:1].isupper() for word in words) and not any(char in thing for char in ",;:&/")
 
 
 def valued(cell: Cell) -> str:
@@ -199,6 +234,7 @@ def valued(cell: Cell) -> str:
 
 def attribute_en(name: str) -> str:
     """An English column's name inside a sentence, if a thing can be asked for it; "" if not."""
+    name = name.replace("_", " ").strip()
     words = re.findall(r"[A-Za-z\-]+", name.partition(",")[0])
     last = words[-1].lower() if words else ""
     if not words or len(words) > 5 or (last not in ATTRIBUTES_EN and last.removesuffix("s") not in ATTRIBUTES_EN):
@@ -232,17 +268,28 @@ def _worded_en(cell: Cell) -> tuple[str, str]:
         )
     if _USE.match(column):
         return f"What is {thing} used for?", f"{thing} is used for: {value}."
-    if _HOURS.match(column):
+    if _OFFERS.match(column):
+        return f"Which services does {thing} offer?", f"{thing} offers these services: {value}."
+    if _ASIDE.match(column):
+        if (
+            not column.lower().startswith("desc")
+            or _CODE_COLUMN.match(cell.thing_column)
+            or len(value.split()) < 3
+            or " " not in thing
+        ):
+            return "", ""
+        return f"What is {thing}?", f"{thing}: {value}."
+    if _HOURS.match(column.replace("_", " ")):
         return f"What are the opening hours of {thing}?", f"The opening hours of {thing} are: {value}."
     if _PHONE.match(column):
-        return f"What is the telephone number of {thing}?", f"The telephone number of {thing} is {value}."
+        return f"What is the phone number of {thing}?", f"The phone number of {thing} is {value}."
     attribute = attribute_en(column)
     if not attribute:
         return "", ""
     last = attribute.split()[-1]
     verb = "are" if _PLURAL.search(last) and last not in _SINGULAR else "is"
     preposition = "for" if naming_codes(attribute) else "of"
-    said = f"{value}" if len(value) < 40 and "." not in value.rstrip(".") else f": {value}"
+    said = f"{value}" if len(value) < 60 and not re.search(r"[;:]|[.!?] ", value) else f": {value}"
     return (
         f"What {verb} the {attribute} {preposition} {thing}?",
         f"The {attribute} {preposition} {thing} {verb}{'' if said[0] == ':' else ' '}{said}.",
@@ -253,11 +300,11 @@ def _worded_zh(cell: Cell) -> tuple[str, str]:
     thing, value, column = cell.thing, valued(cell).rstrip("。"), cell.attribute
     if _SYMPTOM.match(cell.thing_column) and (_REMEDY.match(column) or _CAUSE.match(column)):
         if _REMEDY.match(column):
-            return f"出现“{thing}”怎么办？", f"出现“{thing}”时：{value}。"
-        return f"出现“{thing}”可能是什么原因？", f"出现“{thing}”的原因可能是：{value}。"
+            return f"出现“{thing}”怎么办？", f"{thing}：{value}。"
+        return f"出现“{thing}”可能是什么原因？", f"{thing}，可能的原因：{value}。"
     if _CODE_COLUMN.match(cell.thing_column):
         if _MEANING.match(column):
-            return f"代码 {thing} 是什么意思？", f"代码 {thing} 表示：{value}。"
+            return f"代码 {thing} 是什么意思？", f"代码 {thing} 的{column}是：{value}。"
         if _REMEDY.match(column):
             return f"显示代码 {thing} 时怎么办？", f"显示代码 {thing} 时：{value}。"
         return "", ""
@@ -268,6 +315,12 @@ def _worded_zh(cell: Cell) -> tuple[str, str]:
     gap = " " if thing[-1:].isascii() else ""
     if _WHERE.match(column):
         return f"{thing}{gap}在哪里？", f"{thing}{gap}的{column}是{value}。"
+    if (
+        "、" in value
+        and not _AMOUNT.match(value)
+        and re.search(r"型号|颜色|服务|类型|格式|地区|城市|功能|权限|角色", column)
+    ):
+        return f"{thing}{gap}的{column}有哪些？", f"{thing}{gap}的{column}有：{value}。"
     asks = "是多少" if _AMOUNT.match(value) and not re.search(r"[：:，；]", value) else "是什么"
     return (
         f"{thing}{gap}的{column}{asks}？",

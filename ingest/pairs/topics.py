@@ -30,6 +30,11 @@ _GENERIC = re.compile(
     r"高级配置|总结|附则|整机|参数说明|字段说明)$",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(
+    r"^(?:if|when|what|how|why|where|who|which|before|after|while|is|are|do|does|did|can|your?|i|we|should|could|need)\b|"
+    r"^(?:如何|怎么|怎样|什么|如果|为什么|为何|您|你|当|哪|是否|若)|(?:做什么|怎么办|哪些|什么)$",
+    re.IGNORECASE,
+)
 _SITE = re.compile(r"\s+[|·–—]\s+.*$")
 _LONGEST_EN, _LONGEST_ZH = 70, 30
 # "E04", "A4", "H2" stand in many products' manuals.
@@ -49,13 +54,15 @@ class Corpus:
 
     headings: in how many documents a heading stands, by its words in lower case.
     sections: how many passages a section has.
-    rows:     how often a row's first cell stands in tables of the same header, by (document, header, cell).
+    rows:     how often a row's first cell, alone or with another cell, stands in the tables of a section.
+    labels:   in how many sections a row of this name stands.
     spoken:   ids of the passages that hold a product code, by code.
     """
 
     headings: Counter[str] = field(default_factory=Counter)
     sections: Counter[str] = field(default_factory=Counter)
-    rows: Counter[tuple[str, tuple[str, ...], str]] = field(default_factory=Counter)
+    rows: Counter[int] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
     spoken: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     @classmethod
@@ -63,6 +70,7 @@ class Corpus:
         """Read every passage once; holds headings, row labels and codes, no texts."""
         corpus = cls()
         seen: set[tuple[str, str]] = set()
+        labelled: set[int] = set()
         for chunk in chunks:
             corpus.sections[chunk.section] += 1
             for heading in chunk.heading_path:
@@ -72,7 +80,10 @@ class Corpus:
                     corpus.headings[key[1]] += 1
             for table in tables_of(chunk.text):
                 for row in table.rows:
-                    corpus.rows[chunk.document, table.header, row.cells[0]] += 1
+                    if (key_of_row := row_key(chunk, row.cells[0])) not in labelled:
+                        labelled.add(key_of_row)
+                        corpus.labels[row.cells[0]] += 1
+                    corpus.rows.update(row_key(chunk, row.cells[0], cell) for cell in ("", *row.cells[1:]))
             for code in product_codes("\n".join((chunk.title, *chunk.heading_path, chunk.text))):
                 corpus.spoken[code].add(chunk.id)
         return corpus
@@ -82,11 +93,18 @@ class Corpus:
         return self.sections[chunk.section] <= 1
 
 
+def row_key(chunk: SourceChunk, name: str, second: str = "") -> int:
+    """A row of a section's tables, by its first cell or by two of its cells; a number, since there may be millions."""
+    return hash((chunk.section, name, second))
+
+
 def title_of(chunk: SourceChunk) -> str:
-    """The document's title as a name in a sentence; "" where it is a file's name or a whole paragraph."""
+    """The document's title as a name in a sentence; "" where it is a file's name, a whole paragraph, or says nothing."""
     title = clean_heading(_SITE.sub("", " ".join(chunk.title.split())))
     longest = _LONGEST_ZH if is_chinese(title) else _LONGEST_EN
-    return "" if len(title) > longest or _FILE_LIKE.search(title) else title
+    stem = re.sub(r"[\W_]+", "", chunk.document.rpartition("/")[2].rpartition(".")[0]).lower()
+    named_by_file = stem == re.sub(r"[\W_]+", "", title).lower() and len(chunk.heading_path) == 0
+    return "" if len(title) > longest or _FILE_LIKE.search(title) or named_by_file or is_generic(title) else title
 
 
 def heading_of(chunk: SourceChunk) -> str:
@@ -95,8 +113,8 @@ def heading_of(chunk: SourceChunk) -> str:
 
 
 def is_generic(heading: str) -> bool:
-    """Whether a heading says nothing without what stands above it."""
-    return not heading or bool(_GENERIC.match(heading)) or len(heading) < 2
+    """Whether a heading says nothing without what stands above it, or is half a sentence: "If you cannot wait"."""
+    return len(heading) < 2 or bool(_GENERIC.match(heading) or _CLAUSE.match(heading))
 
 
 def topic_of(chunk: SourceChunk, corpus: Corpus) -> str:
@@ -139,7 +157,8 @@ def led_by_topic(question: str, chunk: SourceChunk, corpus: Corpus, variant: int
     if names_something(question, chunk):
         return question
     topic = topic_of(chunk, corpus)
-    if not topic:
+    # A Chinese topic before an English question is nobody's question.
+    if not topic or (is_chinese(topic) and not is_chinese(question)):
         return ""
     if _holds(question, topic):
         return question
