@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ingest.chunk import split_sentences
 from ingest.pairs import checks
 from ingest.pairs.checks import Verdict
 from ingest.pairs.likeness import KnownQuestions, content, overlap
@@ -129,12 +130,14 @@ class PairFilters:
         evidence = squeezed(draft.evidence)
         if all(squeezed(line) in evidence for line in draft.answer.split("\n")):
             return Verdict(True, "verbatim")
-        answer = without_column_units(draft)
-        problems = [self._supports.problem(answer, draft.question, source) for source in draft.sources]
-        if any(not isinstance(problem, str) for problem in problems):
-            raise TypeError("the check gave no text")
-        # One source is enough, but each side of a comparison has one of its own, which digits() has looked at.
-        return Verdict(True, "supported") if not all(problems) or len(problems) > 1 else Verdict(False, problems[0])
+        for sentence in split_sentences(without_column_units(draft)):
+            problems = [self._supports.problem(sentence, draft.question, source) for source in draft.sources]
+            if any(not isinstance(problem, str) for problem in problems):
+                raise TypeError("the check gave no text")
+            # Of a comparison each source supports its side.
+            if all(problems):
+                return Verdict(False, problems[0])
+        return Verdict(True, "supported")
 
     def _round_trip(self, draft: Draft) -> Verdict:
         """Whether retrieval finds the source of a question, among as many passages as answers are made of."""

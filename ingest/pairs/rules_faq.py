@@ -73,7 +73,7 @@ def _lines(chunk: SourceChunk) -> Iterator[Draft]:
             held.append(paragraph)
             continue
         if asked and held and (not marked or _ANSWERED.match(held[0])):
-            body = _ANSWERED.sub("", "\n".join(held if not marked else held), count=1).strip()
+            body = _ANSWERED.sub("", "\n".join(held), count=1).strip()
             if draft := _draft(asked, body, chunk):
                 yield draft
         asked, marked, held = (match[1].strip(), True, []) if match else (plain, False, [])

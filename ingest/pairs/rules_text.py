@@ -22,7 +22,10 @@ _DEFINING = (
 )
 _MEANS_ZH = re.compile(r"所称(?:的)?[“「\"]([^”」\"]{2,20})[”」\"][，,]?\s*(?:是指|指的是|系指|即指|指|是)")
 _MEANS_EN = re.compile(r"[“\"]([A-Z][^”\"]{2,40})[”\"]\s+(?:means|refers to|is defined as)\s")
-_CAPTION = re.compile(r"^\S+(?:\s\S+){0,5}(?<![.。!！?？:：;；,，、）)])$")
+# A line between steps that only names a picture.
+_CAPTION = re.compile(
+    r"^(?:\w*_\w*|(?:[A-Z][\w\-]*|of|and|the|in|for|to|with)(?: (?:[A-Z][\w\-]*|of|and|the|in|for|to|with)){0,6}|[\u4e00-\u9fff]{2,12})$"
+)
 # After "is", not a definition: "is available", "is optional".
 _DEMONSTRATIVE = re.compile(
     r"^(?:this|these|that|those|it|they|below|above|here)\b|^(?:这|那|该|此|它|以上|以下|上述)", re.IGNORECASE
@@ -30,6 +33,7 @@ _DEMONSTRATIVE = re.compile(
 _LITTLE = wordset("a an the and or to of for in with up out off on down your my from at by")
 # "Using with LLM nodes" says nothing of what is used.
 _NO_OBJECT = wordset("with via by from for as within using")
+_NO_THING = wordset("steps guide instructions options settings process run results overview")
 # How the steps of a list begin that are steps.
 _LEADS_STEP = wordset(
     "in on to if after once when from optional optional: before under at for with then first next finally now please optionally"
@@ -137,7 +141,7 @@ def how_question(heading: str) -> str:
     if not 2 <= len(words) <= _HEADING_EN or words[1].lower() in _NO_OBJECT:
         return ""
     verb = base_of_gerund(words[0]) or (words[0].lower() if is_imperative(words[0]) or bare != heading else "")
-    if verb:
+    if verb and words[-1].lower() not in _NO_THING:
         rest = " ".join(_with_base(words[1:]))
         return f"How do I {'set up' if verb == 'setup' else verb} {_my(rest)}?"
     if PROCEDURE_EN.search(heading):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ingest.pairs.records import SourceChunk
 from ingest.pairs.units import clean_heading, tables_of
-from ingest.sparse import product_codes
+from ingest.sparse import product_codes, product_names
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 # Headings that every document has; they name nothing.
@@ -57,6 +57,7 @@ class Corpus:
     rows:     how often a row's first cell, alone or with another cell, stands in the tables of a section.
     labels:   in how many sections a row of this name stands.
     spoken:   ids of the passages that hold a product code, by code.
+    written:  how a code is written: "fd200" as "FD-200".
     """
 
     headings: Counter[str] = field(default_factory=Counter)
@@ -64,6 +65,7 @@ class Corpus:
     rows: Counter[int] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     spoken: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    written: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chunks: Iterable[SourceChunk]) -> Corpus:
@@ -84,8 +86,10 @@ class Corpus:
                         labelled.add(key_of_row)
                         corpus.labels[row.cells[0]] += 1
                     corpus.rows.update(row_key(chunk, row.cells[0], cell) for cell in ("", *row.cells[1:]))
-            for code in product_codes("\n".join((chunk.title, *chunk.heading_path, chunk.text))):
-                corpus.spoken[code].add(chunk.id)
+            for name in product_names("\n".join((chunk.title, *chunk.heading_path, chunk.text))):
+                for code in naming_codes(name):
+                    corpus.spoken[code].add(chunk.id)
+                    corpus.written.setdefault(code, name)
         return corpus
 
     def is_whole(self, chunk: SourceChunk) -> bool:
