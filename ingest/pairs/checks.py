@@ -17,7 +17,7 @@ from ingest.language import detect_language
 from ingest.pairs.records import Draft, PairKind, Style, Turn
 from ingest.pairs.standalone import hanging, leads_outside, pointing
 from ingest.pairs.topics import is_chinese
-from ingest.pairs.units import squeezed
+from ingest.pairs.units import cells_of, squeezed
 from ingest.sparse import codes, product_codes
 
 LONGEST_QUESTION, LONGEST_ANSWER, LONGEST_EVIDENCE = 300, 2000, 2500
@@ -254,9 +254,11 @@ def negation(draft: Draft) -> Verdict:
     if squeezed(draft.answer).rstrip("。.") in squeezed(draft.evidence):
         return Verdict(True, "verbatim")
     told = draft.short if "|" in draft.evidence and draft.short else _evidence(draft)
-    names = draft.evidence if "|" in draft.evidence else ""
-    answered, stated = _denials(draft.answer), _denials(told)
-    if answered > stated + _denials(names) or (answered < stated and draft.style is not Style.COMPARISON):
+    # A row's name may deny: "Not included", 无绳吸尘器.
+    cells = cells_of(draft.evidence) if draft.evidence.startswith("|") else ()
+    named = sum(_denials(cell) for cell in cells if cell in draft.answer and cell != draft.short)
+    answered, stated = _denials(draft.answer), _denials(told) + named
+    if answered > stated or (answered < stated and draft.style is not Style.COMPARISON):
         return Verdict(False, "the answer and the evidence do not deny the same")
     return Verdict(True, "kept")
 

@@ -130,7 +130,8 @@ class PairFilters:
         evidence = squeezed(draft.evidence)
         if all(squeezed(line) in evidence for line in draft.answer.split("\n")):
             return Verdict(True, "verbatim")
-        for sentence in split_sentences(without_column_units(draft)):
+        lines = without_column_units(draft).split("\n")
+        for sentence in (sentence for line in lines for sentence in split_sentences(line)):
             problems = [self._supports.problem(sentence, draft.question, source) for source in draft.sources]
             if any(not isinstance(problem, str) for problem in problems):
                 raise TypeError("the check gave no text")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ingest.pairs.words import STATING
+from ingest.cleaning.findings import wordset
+from ingest.pairs.words import STATING, is_imperative
 
 _NUM = r"(?:\d+(?:[.,]\d+)*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|sixty|ninety)"
 _TIME = r"(?:(?:working |business |calendar |full )?(?:seconds?|minutes?|hours?|days?|weeks?|months?|quarters?|years?))"
@@ -65,6 +66,12 @@ _ANAPHOR = re.compile(
     r"\b(?:it|its|they|them|their|this|these|those|such|the same|there|above|below|here|he|she|his|her|him)\b",
     re.IGNORECASE,
 )
+# "Delivery takes 3 days and costs": the subject has a verb, or a figure, of its own.
+_TWO = re.compile(r"\d| and$|\b(?:takes?|is|are|lasts?) ")
+# "The default value is 3" is true of everything.
+_VAGUE = wordset(
+    "the our your each a an default value limit maximum minimum number time step range total size length amount setting price cost"
+)
 _SUBJECT_MOST = 9
 _PERSONS = {"i": "you", "me": "you", "my": "your", "you": "I", "your": "my", "yours": "mine", "yourself": "myself",
             "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves"}  # fmt: skip
@@ -82,7 +89,7 @@ def ask_en(sentence: str) -> Asked | None:
     """The question for the figure of a sentence; None where none can be made safely."""
     bare = sentence.strip().rstrip(".!").strip()
     words = bare.split()
-    if not 4 <= len(words) <= 32 or re.search(r"[:;?\"“”|()\[\]{}<>]", bare) or _LEANING.match(bare):
+    if not 4 <= len(words) <= 32 or re.search(r"(?<!\d):|:(?!\d)|[;?\"“”|()\[\]{}<>]", bare) or _LEANING.match(bare):
         return None
     for ask in (_role, _cost, _take, _by, _copula, _counted, _phrase):
         asked = ask(bare)
@@ -160,7 +167,7 @@ def _role(bare: str) -> Asked | None:
 
 def _cost(bare: str) -> Asked | None:
     match = _COSTS.match(bare)
-    if match is None or not _plain(match[1]) or "," in match[4] or _DENIED.search(match[4]):
+    if match is None or not _plain(match[1]) or _TWO.search(match[1]) or "," in match[4] or _DENIED.search(match[4]):
         return None
     do = "does" if match[2] in ("costs", "is charged at") else "do"
     return Asked(f"How much {do} {swapped_persons(_lower(match[1]))} cost{match[4]}", match[3])
@@ -263,20 +270,8 @@ def _inverted(head: str) -> str:
                 return ""
             return f"{aux} {swapped_persons(_lower(subject))} {swapped_persons(rest)}".strip()
         base = STATING.get(word.lower())
-        if base and subject.split()[-1].lower() not in (
-            "the",
-            "a",
-            "an",
-            "our",
-            "your",
-            "each",
-            "of",
-            "to",
-            "for",
-            "in",
-            "with",
-        ):
-            plural = word.lower() == base
+        plural = word.lower() == base
+        if base and _agrees(subject, plural) and not is_imperative(words[0]):
             helper = "do" if plural else "does"
             return f"{helper} {swapped_persons(_lower(subject))} {base} {swapped_persons(rest)}".strip()
     return ""

@@ -98,9 +98,10 @@ def cells(block: TableBlock, chunk: SourceChunk, corpus: Corpus) -> Iterator[Cel
     """The cells of a table that say something about a thing that the table names once."""
     first = 1 if _INDEX.match(block.header[0]) and len(block.header) > 2 and _all_digits(block, 0) else 0
     turned = _is_turned(block.header[first:])
-    for row in block.rows:
+    for row, below in zip(block.rows, (*block.rows[1:], None), strict=True):
         name = _label(block, row, first, chunk, corpus)
-        if not name:
+        # A name whose next row has none stands for both.
+        if not name or (below is not None and not below.cells[first]):
             continue
         for column in range(first + 1, len(row.cells)):
             heading, value = block.header[column], row.cells[column]

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 from ingest.cleaning.findings import wordset
 from ingest.pairs.records import Draft, SourceChunk
-from ingest.pairs.topics import Corpus, heading_of, is_chinese, is_generic, led_by_topic, naming_codes, title_of
+from ingest.pairs.topics import (
+    Corpus,
+    heading_of,
+    is_chinese,
+    is_everywhere,
+    is_generic,
+    led_by_topic,
+    naming_codes,
+    title_of,
+)
 from ingest.pairs.units import Steps, is_furniture, sentences_of, steps_of, verbatim
 from ingest.pairs.words import NOUN_ZH, PROCEDURE_EN, PROCEDURE_ZH, VERBS_ZH, base_of_gerund, is_imperative
 
@@ -132,7 +141,7 @@ def _orders(sentence: str) -> bool:
 
 def how_question(heading: str) -> str:
     """ "Filling in salt" -> "How do I fill in salt?"; "" for a heading that names no procedure."""
-    if not heading or is_generic(heading) or heading.endswith(("?", "？")) or re.search(r"[:：;；]", heading):
+    if is_everywhere(heading) or heading.endswith(("?", "？")) or re.search(r"[:：;；]", heading):
         return ""
     if is_chinese(heading):
         return _how_zh(heading)
@@ -144,7 +153,7 @@ def how_question(heading: str) -> str:
     if verb and words[-1].lower() not in _NO_THING:
         rest = " ".join(_with_base(words[1:]))
         return f"How do I {'set up' if verb == 'setup' else verb} {_my(rest)}?"
-    if PROCEDURE_EN.search(heading):
+    if PROCEDURE_EN.search(heading) and words[0].lower() not in ("setup", "set-up", "next", "first"):
         article = "" if _ARTICLE.match(heading) else "the "
         return f"What are the steps of {article}{_lowered(heading)}?"
     return ""

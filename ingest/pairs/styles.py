@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from ingest.cleaning.findings import wordset
 from ingest.pairs.records import Draft, PairWriter, SourceChunk, Style, Turn
 from ingest.pairs.rules_table import cells, draft_of
 from ingest.pairs.topics import Corpus, is_chinese
@@ -17,10 +18,9 @@ from ingest.pairs.units import tables_of
 from ingest.pairs.words import known_word
 from ingest.sparse import codes
 
-_ASKING_EN = re.compile(
-    r"\b(?:what|which|who|whom|when|where|why|how|is|are|was|were|do|does|did|can|could|may|must|should|shall|will|would|the|a|an|i|my|me|you|"
-    r"your|we|our|of|to|for|in|on|at|by|it|there|have|has|regarding|about|be|get|that|than|and|or|if|with|from|as|any|this)\b",
-    re.IGNORECASE,
+_ASKING_EN = wordset(
+    "what which who whom when where why how is are was were do does did can could may must should shall will would the a an i my me you your we "
+    "our of to for in on at by it there have has regarding about be get that than and or if with from as any this most least whom"
 )
 _LONG = re.compile(
     r"\b(?:how (?:long|much|many|often)|(?:for|within|after|until|from|by) (?:how long|what time|when))\b",
@@ -53,10 +53,13 @@ def keyword(draft: Draft) -> Draft | None:
     if is_chinese(question):
         parts = _ASKING_ZH.sub(" ", question).replace("的", " ").split()
     else:
-        parts = [word.strip("?,.:;!()") for word in _ASKING_EN.sub(" ", _LONG.sub(" ", question)).split()]
+        parts = [word.strip("?,.:;!()") for word in _LONG.sub(" ", question).split()]
+        parts = [part for part in parts if part.lower() not in _ASKING_EN]
     parts = list(dict.fromkeys(part for part in parts if part))
     query = " ".join(parts)
     kept = set(codes(query)) == set(codes(question))
+    if re.search(r"多少|几|哪|谁", query) or (draft.writer.endswith(":fact") and len(parts) > 6):
+        return None
     if not 2 <= len(parts) <= _MOST_KEYWORDS or not kept or len(query) < 5 or draft.writer.endswith((":steps", ":faq")):
         return None
     return replace(draft, question=query, style=Style.KEYWORD)
@@ -72,7 +75,7 @@ def colloquial(draft: Draft) -> Draft | None:
         first = question.split()[0]
         inside = (
             question[0].lower() + question[1:]
-            if form.startswith("Hey") and first.isalpha() and first[1:].islower()
+            if form.startswith("Hey") and ": " not in question and first.isalpha() and first[1:].islower()
             else question
         )
         worded = form.format(inside)

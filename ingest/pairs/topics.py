@@ -121,6 +121,11 @@ def is_generic(heading: str) -> bool:
     return len(heading) < 2 or bool(_GENERIC.match(heading) or _CLAUSE.match(heading))
 
 
+def is_everywhere(heading: str) -> bool:
+    """Whether a heading is one that every document has."""
+    return len(heading) < 2 or bool(_GENERIC.match(heading))
+
+
 def topic_of(chunk: SourceChunk, corpus: Corpus) -> str:
     """What a passage is about, as a name: "Levelling (Dishwashers FD-200 and FD-250)"; "" where nothing names it."""
     heading, title = heading_of(chunk), title_of(chunk)

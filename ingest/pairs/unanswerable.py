@@ -17,6 +17,8 @@ from ingest.sparse import product_codes, product_names, without_product_codes
 _LOOKED_AT, _SOURCES = 12, 3
 # A passage that holds this share of an answer's words may say the same in other words.
 _SAYS_AS_MUCH = 0.6
+# A passage with this share of a question's words may answer it, whatever the answer's words are there.
+_ASKS_AS_MUCH = 0.75
 # A passage that speaks of the swapped entity and holds this share of the rest of the question may answer it.
 _SPEAKS_OF_IT = 0.5
 _CANDIDATES = 12
@@ -44,7 +46,12 @@ class UnanswerableQuestions:
         absent = tuple(text for text in (draft.evidence, draft.short) if len(squeezed(text)) >= 3)
         neighbours = []
         for chunk in self._chunks(self._finder.find(draft.question, _LOOKED_AT)):
+            # Whether a passage in another language says the same cannot be told: it is no neighbour, and proves nothing.
             if chunk.section in sections:
+                continue
+            if chunk.language != draft.language:
+                if _may_tell(chunk, draft.question):
+                    return None
                 continue
             if _holds(chunk, draft, absent):
                 # It answers as well: in the whole knowledge base the question stays answerable, and so would it here.
@@ -73,7 +80,7 @@ class UnanswerableQuestions:
             found = self._finder.find(question, _LOOKED_AT)
             if any(other in product_codes(f.text) and overlap(rest, f.text) >= _SPEAKS_OF_IT for f in found):
                 continue
-            sources = tuple(self._chunks(found))[:_SOURCES]
+            sources = tuple(c for c in self._chunks(found) if c.language == draft.language)[:_SOURCES]
             if sources and naming_codes(question) == {other}:
                 return _unanswerable(draft, question, sources, Style.SWAPPED, ())
         return None
@@ -109,19 +116,24 @@ class UnanswerableQuestions:
 
 
 def _holds(chunk: SourceChunk, draft: Draft, absent: Sequence[str]) -> bool:
-    """Whether a neighbour holds the answer: word for word, or nearly all of its words."""
+    """Whether a neighbour holds the answer: word for word, or nearly all of its words or of the question's."""
     text = squeezed(chunk.text)
     if any(squeezed(part) in text for part in absent):
         return True
-    return (
-        overlap(draft.short or draft.answer, chunk.text) >= _SAYS_AS_MUCH
-        and overlap(draft.question, chunk.text) >= _SPEAKS_OF_IT
-    )
+    asked = overlap(draft.question, "\n".join((*chunk.heading_path, chunk.text)))
+    answered = overlap(draft.short or draft.answer, chunk.text)
+    return asked >= _ASKS_AS_MUCH or (answered >= _SAYS_AS_MUCH and asked >= _SPEAKS_OF_IT)
+
+
+def _may_tell(chunk: SourceChunk, question: str) -> bool:
+    """Whether a passage in another language may answer: it speaks of the same products."""
+    named = naming_codes(question)
+    return bool(named) and named <= naming_codes(chunk.text)
 
 
 def _same_form(one: str, other: str) -> bool:
-    """Whether two codes look alike: as many letters before the first figure."""
-    return _letters(one) == _letters(other)
+    """Whether two codes look alike: as many letters before the first figure, about as many figures behind."""
+    return _letters(one) == _letters(other) and abs(len(one) - len(other)) <= 1
 
 
 def _letters(code: str) -> int:

@@ -24,7 +24,7 @@ _HEAD_NUMBER = re.compile(
     r"§+\s*\d+(?:\.\d+)*\s*|\d{1,2}(?:\.\d{1,2})*[.)、．]\s*|\d{1,2}(?:\.\d{1,2})*\s+(?=[^\W\d]))",
     re.IGNORECASE,
 )
-_LABELLED = re.compile(r"^\s*(?:[-*•·]\s*)?([^\s:：|][^:：|]{0,38}?)\s*(?:：|:\s)\s*(\S.*)$")
+_LABELLED = re.compile(r"^\s*(?:[-*•·]\s*)?(?:\d{1,2}[.)、]\s*)?([^\s:：|][^:：|]{0,38}?)\s*(?:：|:\s)\s*(\S.*)$")
 _SPACE = re.compile(r"\s+")
 
 
