@@ -185,6 +185,7 @@ def recall(base: Base, kept: Sequence[Judged], rng: random.Random) -> None:
         + ")"
     )
     rows: dict[str, Counter[str]] = defaultdict(Counter)
+    missed: Counter[str] = Counter()
     for name, draft in spoilt:
         caught = False
         for filter_name, ask in base.filters().filters():
@@ -195,6 +196,9 @@ def recall(base: Base, kept: Sequence[Judged], rng: random.Random) -> None:
             caught |= not passed
             rows[filter_name][name] += not passed
         rows["all"][name] += caught
+        if not caught and missed[name] < 2:
+            missed[name] += 1
+            print(f"    missed: {name}: {draft.question} -> {draft.answer[:120]!r}")
     for filter_name, found in rows.items():
         if found.total():
             print(f"    {filter_name:15}" + "".join(f" {name} {found[name] / totals[name]:.2f}" for name in totals))

@@ -19,7 +19,7 @@ from ingest.pairs.checks import Verdict
 from ingest.pairs.likeness import KnownQuestions, content, overlap
 from ingest.pairs.records import Draft, FoundChunk, Judged, PairKind, PassageFinder, SourceChunk, Style
 from ingest.pairs.topics import naming_codes
-from ingest.pairs.units import squeezed
+from ingest.pairs.units import squeezed, tables_of, units_of
 
 log = logging.getLogger(__name__)
 # Passages among which the round trip must find the source: as many as answers are made of.
@@ -28,6 +28,8 @@ TOP_K = 5
 AGAINST, SURELY_NOT = 0.1, 0.005
 # An unanswerable question whose words stand in one passage to this share may be answered there.
 _TOO_CLOSE = 0.8
+# Another place of the passage may hold this much more of a question's words than its answer does.
+_BETTER_ELSEWHERE = 0.25
 Filter = Callable[[Draft], Verdict]
 
 
@@ -79,6 +81,7 @@ class PairFilters:
             ("self_contained", checks.self_contained),
             ("instructions", checks.instructions),
             ("personal_data", checks.personal_data),
+            ("best_span", best_span),
             ("duplicate", self._duplicate),
         ]
         if self._supports is not None:
@@ -203,11 +206,30 @@ class PairFilters:
 def without_column_units(draft: Draft) -> str:
     """The answer without units that stand in a column's name: the check looks for them beside the figure."""
     answer = draft.answer
-    if "|" in draft.evidence and draft.short:
-        for unit in re.findall(r"[(（]([^()（）]{1,14})[)）]", draft.sources[0].text):
-            for written in (f"{unit}{draft.short}", f"{draft.short} {unit}"):
-                answer = answer.replace(written, draft.short)
+    if draft.evidence.startswith("|"):
+        headers = "\n".join(
+            name for source in draft.sources for block in tables_of(source.text) for name in block.header
+        )
+        for unit in re.findall(r"[(（]([^()（）]{1,14})[)）]", headers):
+            answer = re.sub(rf"{re.escape(unit)}(?=\d)|(?<=\d) {re.escape(unit)}(?!\w)", "", answer)
     return answer
+
+
+def best_span(draft: Draft) -> Verdict:
+    """Whether no other sentence or row of the passage holds more of the question's words than its answer with its evidence.
+
+    Retrieval finds the passage whatever of it was taken for an answer; this is what sees the wrong sentence of the right passage.
+    """
+    if draft.kind is PairKind.UNANSWERABLE:
+        return Verdict(True, "nothing to answer")
+    source = draft.sources[0]
+    around = content("\n".join((source.title, *source.heading_path)))
+    asked = (content(draft.question) - around) or content(draft.question)
+    own = len(asked & content(f"{draft.answer}\n{draft.evidence}")) / max(len(asked), 1)
+    best = max((len(asked & content(unit)) / max(len(asked), 1) for unit in units_of(source.text)), default=0.0)
+    if own < best - _BETTER_ELSEWHERE:
+        return Verdict(False, f"another place of the passage holds {best:.2f} of its words, its answer {own:.2f}")
+    return Verdict(True, f"{own:.2f} of its words, {best:.2f} at best")
 
 
 def _read(vote: float) -> float:

@@ -16,6 +16,7 @@ from ingest.pairs.likeness import overlap
 from ingest.pairs.records import Draft, PassageFinder, SourceChunk, Style, Turn
 from ingest.pairs.topics import Corpus, is_chinese, led_by_topic, names_something
 from ingest.pairs.units import sentences_of, verbatim
+from ingest.pairs.words import STATING
 from ingest.sparse import codes
 
 MOST_A_CHUNK = 5
@@ -134,16 +135,25 @@ class ModelWriter:
         chunk, question = task.chunk, " ".join(question.split())
         language = "zh" if is_chinese(span) else "en"
         asks = question.endswith(("?", "？")) or task.style is Style.KEYWORD
-        if not asks or _gives_away(question, span):
+        draft = Draft(
+            question,
+            span,
+            (chunk,),
+            self.name,
+            language,
+            verbatim(span, chunk.text),
+            style=task.style,
+            history=task.history,
+        )
+        if task.style is Style.COMPARISON and task.other:
+            draft = replace(draft, sources=(chunk, task.other[0]))
+        if not asks or _gives_away(question, span) or not checks.shape(draft).passed:
             return None
         if task.style in (Style.PLAIN, Style.COLLOQUIAL) and not names_something(question, chunk):
             question = led_by_topic(question, chunk, self._corpus, len(question)) or question
-        evidence = verbatim(span, chunk.text)
-        draft = Draft(question, span, (chunk,), self.name, language, evidence, style=task.style, history=task.history)
-        if task.style is Style.COMPARISON and task.other:
-            draft = replace(draft, sources=(chunk, task.other[0]))
+        draft = replace(draft, question=question)
         cheap = (checks.shape, checks.length, checks.language, checks.self_contained)
-        return draft if evidence and all(check(draft).passed for check in cheap) else None
+        return draft if all(check(draft).passed for check in cheap) else None
 
     def _worth(self, draft: Draft) -> tuple[int, float]:
         """Sort key: found by retrieval, then words of the span that it takes up without repeating it."""
@@ -160,9 +170,14 @@ def spans_of(chunk: SourceChunk) -> list[str]:
     found = [
         sentence
         for sentence in sentences_of(chunk.text)
-        if _least(sentence) <= len(sentence) <= _LONGEST and not _LEANS.match(sentence) and _STATES.search(sentence)
+        if _least(sentence) <= len(sentence) <= _LONGEST and not _LEANS.match(sentence) and _states(sentence)
     ]
     return sorted(dict.fromkeys(found), key=lambda sentence: -_facts(sentence))
+
+
+def _states(sentence: str) -> bool:
+    """Whether a sentence states something: it has a figure, or a verb of statements."""
+    return any(codes(sentence)) or bool(_STATES.search(sentence)) or any(w in STATING for w in sentence.lower().split())
 
 
 def _least(sentence: str) -> int:

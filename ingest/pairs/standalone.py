@@ -35,7 +35,7 @@ _POINTING_ZH = re.compile(
     r"本(?:节|章|页|表|段|篇|条|文档|文件|说明书|手册|公告|通知)|[该此](?:文|节|表|页|段|图|处|文档|产品|公司|功能|步骤|选项|按钮|设置|节点|字段|机|商品|服务|方法|操作|情况|项)|"
     r"这(?:个|些|种|里|是|样|一|份|款|项|类|段)|那(?:个|些|种|里|样|款|项)|前者|后者|文中|文章中|文档中|段落中|材料中|根据(?:文|上|材料|资料|段)"
 )
-_PRONOUN_ZH = re.compile(r"它们?|[他她]们?|(?<![尤与极])其(?![他它中实余次])")
+_PRONOUN_ZH = re.compile(r"它们?|(?<!其)[他她]们?|(?<![尤与极])其(?![他它中实余次])")
 _OUTSIDE = re.compile(
     rf"\b(?:{_PAGE_EN}|image) (?:above|below)\b|\b(?:above|below) {_PAGE_EN}\b|\bsee (?:above|below|section|chapter|page|figure|table)\b|\bas (?:described|shown|listed) (?:above|below|in (?:chapter|section|figure))\b|"
     r"\bthe (?:following|above)\b(?!.*\n)|上表|下表|上图|下图|见上|见下|如图|[见按参]第\s*[\d一二三四五六七八九十]|上文|(?<!上)下文|上述|前述",

@@ -141,6 +141,16 @@ def items_of(text: str) -> list[str]:
     return [_BULLET.sub("", p, count=1).strip() for p in paragraphs_of(text) if is_item(p)]
 
 
+def units_of(text: str) -> list[str]:
+    """Everything that a passage says, piece by piece: sentences, items, rows with their header's names."""
+    rows = [
+        "; ".join(f"{name}: {cell}" for name, cell in zip(block.header, row.cells, strict=True))
+        for block in tables_of(text)
+        for row in block.rows
+    ]
+    return [*rows, *(sentence for paragraph in paragraphs_of(text) for sentence in split_sentences(paragraph))]
+
+
 def labelled_lines(text: str) -> Iterator[tuple[str, str, str]]:
     """(label, value, line) of lines like "Model: FD-200"; values that are only a list's beginning are left out."""
     for line in prose_lines(text):
