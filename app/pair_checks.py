@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.rag.retrieve import HybridSearch
 from ingest.chunk import split_sentences
+from ingest.pairs.live import live_hash
 from ingest.pairs.records import FoundChunk, SourceChunk
 from ingest.records import KnowledgeBase
 from serving.citations import Similarity, check_sentence
@@ -22,9 +23,7 @@ class RetrievedChunks:
     def find(self, question: str, limit: int = 5) -> Sequence[FoundChunk]:
         """Passages of the knowledge base, best first."""
         found = self._search.search(self._kb, question).fused[:limit]
-        return [
-            FoundChunk(f.hit.id, str(f.hit.payload["text_hash"]), str(f.hit.payload["text"]), f.score) for f in found
-        ]
+        return [FoundChunk(f.hit.id, live_hash(f.hit.payload), str(f.hit.payload["text"]), f.score) for f in found]
 
 
 class CitationSupport:

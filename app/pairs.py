@@ -1,4 +1,4 @@
-"""Pairs of a knowledge base as both the API and the commands handle them; and where their writers and filters are wired."""
+"""Pairs of a knowledge base as both the API and the commands handle them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import UsageError
 from ingest.catalog import Catalog
-from ingest.errors import FrontdeskError
 from ingest.index.base import VectorIndex
 from ingest.pairs.bases import Bases, LastSplit
 from ingest.pairs.bringing import Importer
 from ingest.pairs.evalset import write_evalset
 from ingest.pairs.formats import Format, passage_text, ref_json, written
 from ingest.pairs.fresh import Freshness
-from ingest.pairs.live import LivePassages, live_hash
+from ingest.pairs.live import LivePassages
 from ingest.pairs.make import BaseWriter, Derive, PairMaker
 from ingest.pairs.reading import read_file
-from ingest.pairs.records import FoundChunk, Pair, PairJudge, PairWriter, PassageFinder, ReviewState, Side, SourceChunk
+from ingest.pairs.records import Pair, PairJudge, PairWriter, PassageFinder, ReviewState, Side, SourceChunk
 from ingest.pairs.runs import Run, Runs, counts_json
 from ingest.pairs.split import SHARE, Splitter
 from ingest.pairs.store import EVERY, REVIEWED, PairPage, Pairs, Wanted, asked_for
@@ -29,7 +28,6 @@ from ingest.stages import Progress
 from serving.prompts import NOT_FOUND
 
 if TYPE_CHECKING:
-    from app.rag.retrieve import HybridSearch
     from app.workspace import Workspace
 
 # Leaks that a report names; all are counted.
@@ -39,37 +37,37 @@ USABLE = Wanted(kept=True, stale=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PairParts:
-    """What makes pairs of one knowledge base; made anew for each run, for the filters remember what they kept."""
+class WriterParts:
+    """Who writes, as ``PairMaker`` asks them; ``close`` is called when they are asked no more."""
 
     writers: Sequence[PairWriter]
-    judge: PairJudge
-    finder: PassageFinder
     derive: Derive = lambda _: ()
     whole: Sequence[BaseWriter] = ()
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class PairParts:
+    """What makes and filters pairs of one knowledge base; made anew for each run, for the filters remember what they kept.
+
+    written_by: the writers, and whether a model is among them; reads all passages once.
+    """
+
+    judge: PairJudge
+    finder: PassageFinder
+    written_by: Callable[[bool], WriterParts]
 
 
 def pairs_of(workspace: Workspace) -> KnowledgePairs:
-    """Pairs over an open data folder."""
-    return KnowledgePairs(workspace.catalog, workspace.index, lambda kb: writers_and_filters(workspace, kb))
+    """Pairs over an open data folder; writers and filters are made when they are needed (app/pair_wiring.py)."""
 
+    def parts(kb: KnowledgeBase) -> PairParts:
+        # Retrieval and models take seconds to load, which a list or a review need not wait for.
+        from app.pair_wiring import parts_of
 
-def writers_and_filters(workspace: Workspace, kb: KnowledgeBase) -> PairParts:
-    """The one place where the writers and filters of pairs are wired."""
-    raise FrontdeskError("no writer of pairs is wired yet")
+        return parts_of(workspace, kb)
 
-
-class FinderOf:
-    """Retrieval as customers are answered by it, as pairs ask for it."""
-
-    def __init__(self, search: HybridSearch, kb: KnowledgeBase) -> None:
-        self._search = search
-        self._kb = kb
-
-    def find(self, question: str, limit: int = 5) -> Sequence[FoundChunk]:
-        """Passages for a standalone question, best first."""
-        fused = self._search.search(self._kb, question).fused[:limit]
-        return [FoundChunk(f.hit.id, live_hash(f.hit.payload), str(f.hit.payload["text"]), f.score) for f in fused]
+    return KnowledgePairs(workspace.catalog, workspace.index, parts)
 
 
 class KnowledgePairs:
@@ -139,11 +137,21 @@ class KnowledgePairs:
         report: Progress,
         cancelled: Callable[[], bool] = lambda: False,
         limit: int | None = None,
+        *,
+        model: bool = False,
     ) -> Run:
-        """Ask writers and filters about every text that they were not asked about; see ``PairMaker.make``."""
+        """Ask writers and filters about every text that they were not asked about; see ``PairMaker.make``.
+
+        model: ask the model that answers customers, too.
+        """
+        report(kb.name, "reading", 0, 1)
         parts = self._parts(kb)
-        made_by = (parts.writers, parts.judge, parts.derive, parts.whole)
-        return PairMaker(self._catalog, self._index, *made_by).make(kb, report, cancelled, limit)
+        by = parts.written_by(model)
+        try:
+            maker = PairMaker(self._catalog, self._index, by.writers, parts.judge, by.derive, by.whole)
+            return maker.make(kb, report, cancelled, limit)
+        finally:
+            by.close()
 
     def export(
         self, kb: KnowledgeBase, shape: Format, wanted: Wanted = USABLE, *, with_passages: bool = False

@@ -193,8 +193,9 @@ class ReviewRequest(Request):
 
 
 class MakeRequest(Request):
-    """`limit`: passages to ask about at most."""
+    """`limit`: passages to ask about at most. `model`: ask the model that answers customers, too; it takes seconds a passage."""
 
+    model: bool = False
     limit: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 

@@ -107,7 +107,9 @@ async def make_pairs(kb: KbName, body: MakeRequest, service: ServiceOf, principa
     base = await find_kb(service, kb, principal)
     pairs = service.pairs
     work = service.pair_work.begin(
-        base.id, "make", lambda report, cancelled: run_json(pairs.make(base, report, cancelled, body.limit))
+        base.id,
+        "make",
+        lambda report, cancelled: run_json(pairs.make(base, report, cancelled, body.limit, model=body.model)),
     )
     return _work(work)
 

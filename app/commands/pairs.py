@@ -35,6 +35,9 @@ ReviewedOption = Annotated[bool, typer.Option("--reviewed", help="Only those tha
 def make(
     kb: KbOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Passages to ask about at most; all when not given.")] = None,
+    model: Annotated[
+        bool, typer.Option("--model", help="Ask the model that answers customers, too; it takes seconds a passage.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make pairs of all passages that were not asked about yet, and keep those that pass the filters.
@@ -45,7 +48,7 @@ def make(
     from app.commands.desk import open_desk
 
     with open_desk() as desk, progress_bar("pairs") as report:
-        run = desk.pairs(kb).make(limit, report)
+        run = desk.pairs(kb).make(limit, report, model=model)
         name = kb or desk.default_kb
     if as_json:
         print_json({"kb": name, **run})

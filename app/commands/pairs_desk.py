@@ -49,7 +49,7 @@ class PairsDesk(Protocol):
         """Approve, edit or reject a pair; as it is now."""
         ...
 
-    def make(self, limit: int | None, report: Progress) -> dict[str, Any]:
+    def make(self, limit: int | None, report: Progress, *, model: bool) -> dict[str, Any]:
         """Run the writers; the run."""
         ...
 
@@ -99,9 +99,9 @@ class LocalPairs:
         """Approve, edit or reject a pair."""
         return of_pairs.pair_json(self._pairs.review(self._kb, pair_id, state, reviewer, **wording))
 
-    def make(self, limit: int | None, report: Progress) -> dict[str, Any]:
+    def make(self, limit: int | None, report: Progress, *, model: bool) -> dict[str, Any]:
         """Run the writers."""
-        return of_pairs.run_json(self._pairs.make(self._kb, report, limit=limit))
+        return of_pairs.run_json(self._pairs.make(self._kb, report, limit=limit, model=model))
 
     def export(self, shape: Format, wanted: Wanted, *, with_passages: bool, array: bool) -> Iterator[str]:
         """The text of a file."""
@@ -159,9 +159,9 @@ class RemotePairs:
         found: dict[str, Any] = self._ask("PUT", f"{self._url}/{quote(pair_id, safe='')}/review", json=body).json()
         return found
 
-    def make(self, limit: int | None, report: Progress) -> dict[str, Any]:
+    def make(self, limit: int | None, report: Progress, *, model: bool) -> dict[str, Any]:
         """Run the writers; Ctrl-C stops them there, too."""
-        self._ask("POST", f"{self._url}/make", json={"limit": limit})
+        self._ask("POST", f"{self._url}/make", json={"limit": limit, "model": model})
         try:
             return self._finished(report)
         except KeyboardInterrupt:

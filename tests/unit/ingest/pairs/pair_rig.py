@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Engine
 
-from app.pairs import KnowledgePairs, PairParts
+from app.pairs import KnowledgePairs, PairParts, WriterParts
 from ingest.catalog import Catalog
 from ingest.index.base import Point, chunk_id
 from ingest.index.routed import RoutedIndex
@@ -74,7 +74,7 @@ class Shelf:
     def _parts(self, kb: KnowledgeBase) -> PairParts:
         # A run has filters of its own, that remember nothing of the last one.
         self.judge = Judge()
-        return PairParts([self.writer], self.judge, self)
+        return PairParts(self.judge, self, lambda _: WriterParts([self.writer]))
 
     def find(self, question: str, limit: int = 5) -> Sequence[FoundChunk]:
         """Passages by words in common: retrieval for the filters and for imports."""
