@@ -7,7 +7,22 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import ask, bulk, curated, documents, evaluate, glossary, index, ingest, kb, releases, sync, up
+from app.commands import (
+    ask,
+    bulk,
+    curated,
+    documents,
+    evaluate,
+    glossary,
+    index,
+    ingest,
+    kb,
+    pairs,
+    releases,
+    sync,
+    train,
+    up,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +32,7 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
+app.command("train")(train.train)
 app.command("up")(up.up)
 app.command("bulk-ingest")(bulk.bulk_ingest)
 app.add_typer(sync.app, name="sync")
@@ -24,6 +40,7 @@ app.add_typer(kb.app, name="kb")
 app.add_typer(documents.app, name="documents")
 app.add_typer(curated.app, name="curated")
 app.add_typer(glossary.app, name="glossary")
+app.add_typer(pairs.app, name="pairs")
 app.add_typer(index.app, name="index")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(releases.app, name="releases")

@@ -26,6 +26,7 @@ from app.api import (
     knowledge_bases,
     openai,
     pages,
+    pairs,
     passages,
     retrieve,
     review,
@@ -43,7 +44,7 @@ from ingest.errors import FrontdeskError
 GRACE_S = 10
 # Routes are tried in this order: those of customers come first.
 _ROUTERS = (
-    chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, glossary, passages, pages, review, sources,
+    chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, glossary, pairs, passages, pages, review, sources,
     retrieve, system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."

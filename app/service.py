@@ -20,6 +20,8 @@ from app.idempotency import IdempotencyKeys
 from app.indexing import IndexTasks
 from app.ingestion import Ingestor, workflow_database
 from app.metrics import Metrics
+from app.pair_work import PairWork
+from app.pairs import KnowledgePairs, pairs_of
 from app.rag.chain import AnswerChain
 from app.rag.front import AnswerFront
 from app.rag.wiring import front_of
@@ -50,6 +52,8 @@ class Service:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     sources: Keeper = field(init=False)
     indexes: IndexTasks = field(init=False)
+    pairs: KnowledgePairs = field(init=False)
+    pair_work: PairWork = field(init=False)
     answers: AnswerFront = field(init=False)
     bases: BaseLookup = field(init=False)
     telling: Telling = field(init=False)
@@ -59,6 +63,8 @@ class Service:
     def __post_init__(self) -> None:
         self.sources = Keeper(self.workspace, self.ingestor.wake)
         self.indexes = IndexTasks(self.workspace, self.ingestor.wake)
+        self.pairs = pairs_of(self.workspace)
+        self.pair_work = PairWork()
         work = self.workspace
         parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
         self.answers = front_of(self.chain, *parts)
@@ -115,6 +121,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
             service.indexes.stop()
+            await asyncio.to_thread(service.pair_work.stop)
             await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
             service.bases.close()

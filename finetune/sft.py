@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ADAPTER, LOSSES, RUN, PACE = "adapter", "losses.jsonl", "run.json", "pace.json"
+# Methods that train tokens before the prompt, not weights.
+VIRTUAL = ("prompt", "p_tuning")
 PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 Report = Callable[[int, int, float], None]
 
@@ -118,6 +120,10 @@ def with_adapter(model: Any, recipe: Recipe, adapter: Path | None = None) -> Any
     from peft import LoraConfig, PeftModel, PromptEncoderConfig, PromptTuningConfig, get_peft_model
     from peft.utils import TaskType
 
+    if recipe.method in VIRTUAL and recipe.train.share:
+        raise TrainingError(
+            f"method {recipe.method} puts tokens of its own before each prompt: set train.share to false, or use lora"
+        )
     if adapter is not None:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     causal = TaskType.CAUSAL_LM
@@ -164,7 +170,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     said = recipe.train
     per_update = said.batch * said.accumulate
-    steps = max(1, round(said.epochs * len(sequences) / per_update))
+    # The sequences are those of all epochs: each epoch has other passages around the same answers.
+    steps = max(1, round(len(sequences) / per_update))
     steps = min(steps, said.steps) if said.steps else steps
     last = get_last_checkpoint(str(folder))
     spent = float(json.loads((Path(last) / PACE).read_text())["spent"]) if last else 0.0
@@ -195,7 +202,7 @@ def train(
         tokens_alone=tokens_alone,
         tokens_per_second=round(seen / max(seconds, 1e-9), 1),
         trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        peak_mib=_peak(),
+        peak_mib=peak_mib(),
         loss=watch.loss,
         eval_loss=eval_loss,
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({os.cpu_count()} cores)",
@@ -302,7 +309,7 @@ def _trainer(
         model=model,
         args=config,
         processing_class=tokenizer,
-        data_collator=Collator(tokenizer.pad_token_id),
+        data_collator=Collator(tokenizer.pad_token_id, plain=recipe.method in VIRTUAL),
         train_dataset=Dataset.from_list([asdict(each) for each in sequences]),
         eval_dataset=Dataset.from_list([asdict(each) for each in held_out]) if held_out else None,
         callbacks=callbacks,
@@ -320,8 +327,8 @@ class _Watch:
         self.cancelled = False
 
     def count(self, inputs: dict[str, Any]) -> None:
-        """Tokens of a batch without its padding: a padded token sees nothing but itself and what is shared."""
-        self.tokens += int((inputs["attention_mask"].sum(dim=-1) > 0).sum()) - int(_padding(inputs))
+        """Tokens of a batch without its padding."""
+        self.tokens += int(inputs["input_ids"].numel()) - _padding(inputs)
 
     def over(self, step: int) -> bool:
         """Whether the run ends after this step."""
@@ -344,6 +351,8 @@ class _Watch:
 
 
 def _padding(inputs: dict[str, Any]) -> int:
+    if "position_ids" not in inputs:
+        return int((inputs["attention_mask"] == 0).sum())
     # Positions begin with 0 once a sequence; further zeros are padding.
     zeros = inputs["position_ids"] == 0
     return int(zeros.sum() - zeros.any(dim=-1).sum())
@@ -358,7 +367,8 @@ def _save(trainer: Any, tokenizer: Any, target: Path) -> None:
     part.rename(target)
 
 
-def _peak() -> float:
+def peak_mib() -> float:
+    """The most memory that this process, or the device, has had, in MiB."""
     import torch
 
     if torch.cuda.is_available():

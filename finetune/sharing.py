@@ -108,10 +108,12 @@ def _joined(examples: Sequence[Encoded]) -> Packed:
 class Collator:
     """Sequences to a padded batch for a causal model that takes a mask of shape (batch, 1, length, length).
 
-    pad: id of the padding token.
+    pad:   id of the padding token.
+    plain: a sequence is one example: the mask is (batch, length), as methods need that put tokens of their own before it.
     """
 
     pad: int
+    plain: bool = False
 
     def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         """input_ids, labels, position_ids of shape (batch, length), attention_mask (batch, 1, length, length), boolean."""
@@ -123,6 +125,9 @@ class Collator:
             return torch.tensor([row[name] + [fill] * (length - len(row[name])) for row in rows])
 
         segments = padded("segments", -1)
+        if self.plain:
+            ids, labels = padded("input_ids", self.pad), padded("labels", IGNORED)
+            return {"input_ids": ids, "labels": labels, "attention_mask": (segments >= 0).long()}
         mine, other = segments[:, :, None], segments[:, None, :]
         sees = ((other == SHARED) | (mine == other)).tril()
         # A row that sees nothing at all makes NaN of everything: padding looks at itself.

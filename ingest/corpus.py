@@ -35,15 +35,17 @@ from ingest.database import (
     SourceRow,
     VersionRow,
 )
+from ingest.pairs.tables import PairBaseRow, PairChunkRow, PairRow, PairRunRow, PairSourceRow
 
 # Rows that no answer is made of. Versions: which one is live is said by documents. Wordings of passages, and marks of
 # near-duplicates: they are on the points. Where documents come from: that is on the documents.
 # An index that is being built beside: the switch to it writes to the knowledge base. What is released: it is a part of the
-# key that answers are kept by.
+# key that answers are kept by. Pairs: they are for training.
 EXEMPT: Final[frozenset[type[Any]]] = frozenset(
     {
         VersionRow, PurgeRow, IndexBuildRow, ChunkEditRow, SourceRow, SourceFileRow, PassageBandRow,
         ConversationRow, MessageRow, IdempotencyRow, ReleaseStateRow,
+        PairRow, PairSourceRow, PairChunkRow, PairRunRow, PairBaseRow,
     }
 )  # fmt: skip
 _EXEMPT_TABLES: Final = frozenset(row.__tablename__ for row in EXEMPT)

@@ -32,10 +32,11 @@ from ingest.database import (
 )
 from ingest.embed import Vectors
 from ingest.errors import SnapshotUnusable
+from ingest.pairs.tables import PairBaseRow, PairChunkRow, PairRow, PairRunRow, PairSourceRow
 
-FORMAT = "frontdesk-snapshot-2"
-# The first kind held neither curated answers nor a glossary; nothing else is different.
-READABLE = ("frontdesk-snapshot-1", FORMAT)
+FORMAT = "frontdesk-snapshot-3"
+# The first kind held neither curated answers nor a glossary, the second no pairs; nothing else is different.
+READABLE = ("frontdesk-snapshot-1", "frontdesk-snapshot-2", FORMAT)
 MANIFEST, ROWS, POINTS, FILES = "manifest.json", "rows.jsonl", "points.jsonl", "files/"
 # Parents before children: rows are written in this order.
 TABLES = (
@@ -48,6 +49,11 @@ TABLES = (
     SourceRow,
     SourceFileRow,
     PassageBandRow,
+    PairRow,
+    PairSourceRow,
+    PairChunkRow,
+    PairRunRow,
+    PairBaseRow,
 )
 
 
@@ -93,6 +99,9 @@ def rows_of(mapped: Any, knowledge_base_id: str) -> Any:
         return query.where(KnowledgeBaseRow.id == knowledge_base_id)
     if mapped in (VersionRow, ChunkEditRow):
         return query.where(mapped.document_id.in_(documents))
+    if mapped is PairSourceRow:
+        pairs = select(PairRow.id).where(PairRow.knowledge_base_id == knowledge_base_id)
+        return query.where(PairSourceRow.pair_id.in_(pairs))
     if mapped is SourceFileRow:
         return query.where(SourceFileRow.source_id.in_(sources))
     return query.where(mapped.knowledge_base_id == knowledge_base_id)

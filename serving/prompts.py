@@ -30,6 +30,19 @@ _SYSTEM: dict[Style, str] = {
 }
 # A model of 135 million parameters follows one instruction, not five (docs/experiments.md).
 _BRIEF = "Answer the customer's question in one full sentence, using only the passages. Copy the facts exactly."
+_ASK = (
+    "You write the questions that customers ask a company's customer service. Write questions that the given sentence of the passage answers. "
+    "Each must be understood without the passage: name the product or the subject, never write 'the passage', 'the text' or 'it'. "
+    "Do not give the answer away. Write in the language of the passage. Write one question a line, nothing else."
+)
+_ASK_FREELY = "Write questions that the passage answers completely. " + _ASK.partition("answers. ")[2]
+_MANNERS = {
+    "keyword": "Write each as a search query of two to six keywords, without a question mark.",
+    "colloquial": "Write as people talk, friendly and informal.",
+    "slip": "Write each with one typing mistake that everybody understands.",
+    "follow_up": "The customer has asked before: write the next question, which may leave out what the conversation names already.",
+    "comparison": "Each question must need both sentences: ask for the difference.",
+}
 _CONDENSE = (
     "Rewrite the customer's last message as one question that can be understood without the conversation. "
     "Keep its language, names and numbers. Write the question only."
@@ -94,3 +107,42 @@ def render_condense(history: Sequence[Message], question: str) -> list[Message]:
     lines = [f"{'Customer' if m.role == 'user' else 'Assistant'}: {' '.join(m.content.split())}" for m in history]
     asked = f"Customer: {' '.join(question.split())}"
     return [Message("system", _CONDENSE), Message("user", "\n".join([*lines, asked]))]
+
+
+class Asked(NamedTuple):
+    """What a question is to be written for: where the passage stands, its text, and the words that answer ("" for any)."""
+
+    where: str
+    text: str
+    span: str = ""
+
+
+def render_questions(
+    asked: Asked,
+    *,
+    style: str = "plain",
+    count: int = 4,
+    examples: Sequence[tuple[str, str]] = (),
+    history: Sequence[Message] = (),
+    other: Asked | None = None,
+) -> list[Message]:
+    """The prompt that asks a model for questions whose answer is known already.
+
+    style:    plain, keyword, colloquial, slip, follow_up or comparison.
+    examples: (sentence, question) that a person wrote, shown as turns of their own.
+    history:  earlier turns of a dialogue.
+    other:    the second passage of a comparison.
+    """
+    manner = _MANNERS.get(style, "")
+    system = " ".join(part for part in (_ASK if asked.span else _ASK_FREELY, manner, f"Write {count}.") if part)
+    messages = [Message("system", system)]
+    for sentence, question in examples:
+        messages += [Message("user", f"Sentence: {' '.join(sentence.split())}"), Message("assistant", question)]
+    blocks = []
+    if history:
+        lines = (f"{'Customer' if m.role == 'user' else 'Assistant'}: {' '.join(m.content.split())}" for m in history)
+        blocks.append("Conversation:\n" + "\n".join(lines))
+    for one in (asked, *([other] if other else [])):
+        block = f"Passage ({one.where}):\n{one.text}"
+        blocks.append(f"{block}\n\nSentence: {' '.join(one.span.split())}" if one.span else block)
+    return [*messages, Message("user", "\n\n".join(blocks))]

@@ -15,6 +15,7 @@ from httpx_sse import EventSource, SSEError
 from ui.curated import CuratedCalls
 from ui.curation import CurationCalls, filters_of
 from ui.glossary import GlossaryCalls
+from ui.pairs import PairCalls
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
 from ui.retrieval import RetrievalCalls
 from ui.sources import SourceCalls
@@ -45,7 +46,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls, CuratedCalls, GlossaryCalls, RetrievalCalls, SourceCalls):
+class Client(CurationCalls, CuratedCalls, GlossaryCalls, PairCalls, RetrievalCalls, SourceCalls):
     """The API of one server.
 
     Usage:

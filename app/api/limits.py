@@ -56,7 +56,7 @@ class RequestLimits:
             self._metrics.replied(scope["method"], pattern, status, time.perf_counter() - clock)
 
     def _most(self, scope: Scope) -> int:
-        upload = scope["method"] == "POST" and scope["path"].endswith("/documents")
+        upload = scope["method"] == "POST" and scope["path"].endswith(("/documents", "/pairs/import"))
         return (self._settings.upload_max_mb << 20) + _MULTIPART_EXTRA if upload else JSON_BYTES
 
     def _limited(self, receive: Receive, most: int) -> Receive:

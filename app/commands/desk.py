@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import curation
+from app.commands.pairs_desk import LocalPairs, PairsDesk
 from app.commands.written_desk import CURATED, GLOSSARY, LocalWritten, WrittenDesk
 from app.errors import Conflict
 from app.indexing import do, settle_builds
+from app.pairs import pairs_of
 from app.rag.answer import Ask
 from app.sources import look_at, remove
 from app.workspace import Settings, Workspace, open_workspace
@@ -130,6 +132,10 @@ class Desk(Protocol):
 
     def curated(self, kb: str | None) -> WrittenDesk[CuratedDraft]:
         """A knowledge base's curated answers."""
+        ...
+
+    def pairs(self, kb: str | None) -> PairsDesk:
+        """A knowledge base's pairs."""
         ...
 
     def glossary(self, kb: str | None) -> WrittenDesk[GlossaryDraft]:
@@ -296,6 +302,10 @@ class LocalDesk:
     def glossary(self, kb: str | None) -> WrittenDesk[GlossaryDraft]:
         """A knowledge base's glossary."""
         return LocalWritten(GLOSSARY, Glossary(self._workspace.engine), self._kb(kb).id)
+
+    def pairs(self, kb: str | None) -> PairsDesk:
+        """A knowledge base's pairs."""
+        return LocalPairs(pairs_of(self._workspace), self._kb(kb))
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from app.commands.desk import Synced, SyncRequest
+from app.commands.pairs_desk import PairsDesk, RemotePairs
 from app.commands.written_desk import CURATED, GLOSSARY, RemoteWritten, WrittenDesk
 from app.errors import ServerAway, UsageError
 from app.settings import AppSettings
@@ -246,6 +247,10 @@ class RemoteDesk:
         """A knowledge base's glossary."""
         return RemoteWritten(GLOSSARY, self._reply, kb or self.default_kb)
 
+    def pairs(self, kb: str | None) -> PairsDesk:
+        """A knowledge base's pairs."""
+        return RemotePairs(self._reply, self._stream, kb or self.default_kb)
+
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""
         name = str(asked["name"]) if asked["task"] == "restore" else kb or self.default_kb
@@ -312,16 +317,30 @@ class RemoteDesk:
         return reply.json() if reply.content else None
 
     def _reply(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
+        with self._reached():
             reply = self._http.request(method, path, **arguments)
+        if reply.is_success:
+            return reply
+        raise _error(reply)
+
+    @contextmanager
+    def _stream(self, method: str, path: str, **arguments: Any) -> Iterator[httpx.Response]:
+        """The same for a reply that is read as it comes."""
+        with self._reached(), self._http.stream(method, path, **arguments) as reply:
+            if not reply.is_success:
+                reply.read()
+                raise _error(reply)
+            yield reply
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.TransportError as exc:
             raise ServerAway(
                 f"the server at {self._url} owns the data folder, but does not answer ({type(exc).__name__}): try again, "
                 "or stop it"
             ) from exc
-        if reply.is_success:
-            return reply
-        raise _error(reply)
 
 
 def _error(reply: httpx.Response) -> FrontdeskError:

@@ -96,6 +96,7 @@ class Draft:
     short:    the bare answer, copied from the source; "" where there is none (steps) or nothing to answer.
     history:  the turns before a follow-up, oldest first.
     writer:   who made it: "rule:faq", "model:base", "import:NAME", "person".
+    absent:   of an unanswerable pair, what no source of it may hold: the evidence and the bare answer that were withheld.
     """
 
     question: str
@@ -108,6 +109,7 @@ class Draft:
     kind: PairKind = PairKind.ANSWERABLE
     style: Style = Style.PLAIN
     history: tuple[Turn, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ import ast
 import json
 from pathlib import Path
 
-from ui.staff_pages import curated, flags
+from ui.staff_pages import curated, flags, pair_card, pair_work, pairs
 from ui.texts import FOLDER, texts
 
 UI = Path(__file__).parents[3] / "ui"
 PAGES = [UI / "staff.py", *sorted((UI / "staff_pages").glob("*.py"))]
 # What the pages put together from parts: the start of a key, and what may follow.
 FAMILIES = {
-    "nav_": {"documents", "sources", "review", "curated", "glossary", "bases", "retrieval", "waiting", "system"},
+    "nav_": {"documents", "sources", "review", "curated", "glossary", "pairs", "bases", "retrieval", "waiting", "system"},
     "err_": {
         "invalid_request", "unauthorized", "not_found", "conflict", "too_large",
         "timeout", "rate_limited", "unavailable", "internal",
@@ -32,6 +32,13 @@ FAMILIES = {
     },
     "flag_": {f"{prefix}{kind}" for prefix in ("", "do_") for kind in flags.KINDS},
     "personal_": set(flags.PERSONAL),
+    "pair_": {
+        *(f"shown_{name}" for name in pairs.SHOWN), *(f"review_{name}" for name in pair_card.REVIEWS),
+        *(f"style_{name}" for name in pair_card.STYLES if name != "plain"), "side_train", "side_test",
+        *(f"{what}_{kind}" for what in ("running", "failed") for kind in ("make", "import", "split")),
+        *(f"format_{name}" for name in pair_work.FORMATS), *(f"rows_{name}" for name in pair_work.COUNTS),
+        *(f"kind_{name}" for name in pair_work.ROWS),
+    },
     "sys_": {
         *("ready", "degraded", "unavailable", "ready_lead", "degraded_lead", "unavailable_lead"),
         *(
