@@ -16,6 +16,8 @@ from finetune.sharing import Encode, Packed, sequences
 from serving.passages import Passage
 from serving.prompts import Message
 
+GENERAL = "general"
+
 
 @dataclass(slots=True)
 class Corpus:
@@ -89,14 +91,12 @@ def _add(corpus: Corpus, group: Group, recipe: Recipe, encode: Encode) -> None:
     corpus.left_out += len(group.examples) - kept
     corpus.sequences += made
     for example in group.examples:
-        name = _kind(example)
+        name = GENERAL if group.name == GENERAL else _kind(example)
         corpus.counts[name] = corpus.counts.get(name, 0) + 1
         corpus.tokens_alone += len(encode(example.prompt, example.target).ids)
 
 
 def _kind(example: Example) -> str:
-    if example.style == "general":
-        return "general"
     return f"{example.style} {'answered' if example.answerable else 'refused'}"
 
 
@@ -110,7 +110,7 @@ def _general(path: Path, domain: int, share: float) -> list[Group]:
         turns = [Message(str(m["role"]), str(m["content"])) for m in row["messages"]]
         if len(turns) < 2 or turns[-1].role != "assistant":
             continue
-        groups.append(Group([Example(tuple(turns[:-1]), turns[-1].content, "sentence", True)], "general"))
+        groups.append(Group([Example(tuple(turns[:-1]), turns[-1].content, "sentence", True)], GENERAL))
     return groups
 
 

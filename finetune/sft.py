@@ -91,7 +91,8 @@ def load_base(name: str, packaged: Path, dtype: str) -> tuple[PreTrainedModel, A
             "HF_ENDPOINT to a hub that can be reached"
         ) from exc
     if torch.cuda.is_available():
-        model = model.to("cuda")
+        moved: Any = model
+        model = moved.to("cuda")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
@@ -240,11 +241,12 @@ def _trainer(
     said = recipe.train
     dtype = next(model.parameters()).dtype
 
-    class Paced(SFTTrainer):  # type: ignore[misc,unused-ignore]  # TRL's classes carry no types
+    class Paced(SFTTrainer):  # type: ignore[misc]  # TRL's classes carry no types
         """Learns at the pace of the run."""
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, pace.factor)
+            chosen: Any = optimizer or self.optimizer
+            self.lr_scheduler = LambdaLR(chosen, pace.factor)
             self._created_lr_scheduler = True
             return self.lr_scheduler
 
@@ -258,16 +260,16 @@ def _trainer(
             at = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
             (at / PACE).write_text(json.dumps({"spent": pace.spent, "tokens": watch.tokens}))
 
-    class Watching(TrainerCallback):  # type: ignore[misc,unused-ignore]  # likewise
+    class Watching(TrainerCallback):
         """Tells how far the run is, and ends it."""
 
-        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if watch.over(state.global_step):
                 control.should_training_stop = True
                 control.should_save = watch.cancelled
 
-        def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
-            watch.log(state.global_step, dict(logs or {}))
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            watch.log(state.global_step, dict(kwargs.get("logs") or {}))
 
     config = SFTConfig(
         output_dir=str(folder),

@@ -219,7 +219,7 @@ def document_of(doc: DocumentRow, newest: VersionRow) -> Document:
     return Document(doc.id, doc.name, doc.title, doc.live_version_id, latest, curation_of(doc), doc.parent_id)
 
 
-def curation_of(doc: DocumentRow | Row[Any]) -> Curation:
+def curation_of(doc: DocumentRow | Row[*tuple[Any, ...]]) -> Curation:
     """What is said of a document, as its row tells it, or these columns of the row."""
     return Curation(
         enabled=doc.enabled,

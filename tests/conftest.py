@@ -16,7 +16,8 @@ from tests import packaged_model
 
 TESTS = Path(__file__).parent
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
-_ORDER = ("unit", "integration", "browser")
+# Pages first of the slow ones: they are one group, which would run alone at the end.
+_ORDER = ("unit", "browser", "integration")
 # Minutes each: begun first, so that they do not run alone at the end while the other process has nothing to do.
 _LONGEST = ("test_kill_ingest.py", "test_http_schema.py", "test_http_crash.py", "test_hostile.py", "test_durable.py")
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
@@ -27,10 +28,12 @@ MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Fast tests first. Browser tests come last: Playwright's event loop runs in this thread while Chromium is open, and
-    # whatever calls asyncio.run meanwhile would fail.
+    # Fast tests first.
     items.sort(key=lambda item: (_ORDER.index(item.path.relative_to(TESTS).parts[0]), item.path.name not in _LONGEST))
     for item in items:
+        # A file stays in one process; all pages do, for they share a server and three pages that take minutes to start.
+        # Chromium is closed after each file: Playwright's event loop runs in this thread while it is open.
+        item.add_marker(pytest.mark.xdist_group("browser" if _is_below(item, "browser") else item.path.stem))
         if _is_below(item, "integration"):
             item.add_marker(pytest.mark.integration)
         if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
