@@ -138,8 +138,10 @@ def packaged_base() -> Base:
 def read_model(folder: Path, dtype: Any) -> Any:
     """A model of a folder: safetensors only, nothing fetched, no code of its own."""
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
     # Weights that were converted by an earlier version still say that they are packed, which they are not.
+    transformers_logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _forget_packing(config)
     options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
