@@ -12,6 +12,7 @@ import importlib.util
 import io
 import logging
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     """A model with a LoRA adapter beside its weights, as training left it."""
     from peft import PeftModel
 
+    # Said by transformers of a name that peft still uses; nobody who starts a server can do anything about it.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=False).eval()
 
 
