@@ -111,7 +111,7 @@ def _figures(runs: Sequence[AnswerRun]) -> str:
     times = ("latency_ms_p50", "latency_ms_p95", "seconds")
     rows = [[name, *(_with_interval(run, name) for run in runs)] for name in RATES]
     rows += [[name, *(f"{run.report[name]:g}" for run in runs)] for name in (*counts, *times)]
-    labelled = next((run.report["labels"] for run in runs if "labels" in run.report), {})
+    labelled: list[str] = next((list(run.report["labels"]) for run in runs if "labels" in run.report), [])
     rows += [[f"labels: {n}", *(f"{r.report.get('labels', {}).get(n, 0):.3f}" for r in runs)] for n in labelled]
     return _table(["", *(run.about.label for run in runs)], rows)
 
