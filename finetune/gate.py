@@ -238,6 +238,6 @@ def verdict(gate: Gate, checked: Sequence[Checked], runs: Sequence[str], at: str
         "passed": all(each.passed for each in checked),
         "at": at,
         "gate": gate.sha256,
-        "runs": sorted(runs),
+        "runs": sorted(set(runs)),
         "lines": [each.as_json() for each in checked],
     }

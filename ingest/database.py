@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Engine,
+    Float,
     ForeignKey,
     String,
     Text,
@@ -296,7 +297,7 @@ class ReleaseStateRow(Base):
     # Ids of releases, or names of shipped ones; live is "" for what is live by itself.
     live: Mapped[str] = mapped_column(String(100))
     canary: Mapped[str] = mapped_column(String(100), default="", server_default="")
-    share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    share: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     action: Mapped[str] = mapped_column(String(20))
     before: Mapped[int | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(UTC))

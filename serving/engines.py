@@ -86,6 +86,11 @@ class ChatEngine:
         """The release that serves."""
         return self._release
 
+    @property
+    def by_conversation(self) -> bool:
+        """Whether it depends on the conversation which release answers."""
+        return False
+
     def chosen(self, conversation: str = "", release: str | None = None) -> Chosen:
         """The engine that answers a conversation; of an engine with several releases that of its own. May block.
 

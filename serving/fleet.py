@@ -288,6 +288,11 @@ class PackagedRung(ChatEngine):
         )
         self._fleet = fleet
 
+    @property
+    def by_conversation(self) -> bool:
+        """Whether a canary answers some of the conversations."""
+        return self._fleet.canary
+
     def chosen(self, conversation: str = "", release: str | None = None) -> Chosen:
         """The release's engine; raises as ``PackagedFleet.chosen`` does."""
         return self._fleet.chosen(conversation, release)

@@ -12,6 +12,7 @@ import importlib.util
 import io
 import logging
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     """A model with a LoRA adapter beside its weights, as training left it."""
     from peft import PeftModel
 
+    # Said by transformers of a name that peft still uses; nobody who starts a server can do anything about it.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=False).eval()
 
 
@@ -138,8 +141,10 @@ def packaged_base() -> Base:
 def read_model(folder: Path, dtype: Any) -> Any:
     """A model of a folder: safetensors only, nothing fetched, no code of its own."""
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
     # Weights that were converted by an earlier version still say that they are packed, which they are not.
+    transformers_logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _forget_packing(config)
     options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}

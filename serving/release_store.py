@@ -142,12 +142,8 @@ class ReleaseStore:
         if len(wanted) == 64 and (self.folder / wanted).is_dir():
             return read_release(self.folder / wanted)
         for release in self.all():
-            by_id = (
-                len(beginning) >= _SHORTEST_ID
-                and release.id.startswith(beginning)
-                and name in ("", release.manifest.name)
-            )
-            if release.manifest.name == wanted or by_id:
+            by_id = len(beginning) >= _SHORTEST_ID and release.id.startswith(beginning) and name in ("", release.name)
+            if release.name == wanted or by_id:
                 return release
         known = ", ".join(each.label for each in self.all())
         hint = " (`live` is what answers now; name a release)" if wanted == LIVE else ""

@@ -120,14 +120,19 @@ class Release:
         return self.manifest.id
 
     @property
+    def name(self) -> str:
+        """Its name; that of a shipped one is its place, whatever it was called where it was made."""
+        return self.manifest.name if not self.shipped else BASE if self.folder is None else SUPPORT
+
+    @property
     def label(self) -> str:
         """As answers name it: unique, and readable."""
-        return self.manifest.name if self.shipped else f"{self.manifest.name}@{self.id[:12]}"
+        return self.name if self.shipped else f"{self.name}@{self.id[:12]}"
 
     @property
     def reference(self) -> str:
         """What stands for it in the database: its id, or the name of a shipped one, which keeps its role over updates."""
-        return self.manifest.name if self.shipped else self.id
+        return self.name if self.shipped else self.id
 
     def verify(self) -> None:
         """See that every file is what it was, and that there is no other.

@@ -68,7 +68,7 @@ async def _known(service: Service, body: ChatRequest, principal: Principal) -> t
     if body.conversation_id is not None:
         return None
     service.check_question(body.question)
-    if service.workspace.packaged.canary:
+    if any(engine.by_conversation for engine in service.workspace.engines):
         # Which release a conversation belongs to is known only once it has an id.
         return None
     kb = await find_kb(service, body.kb, principal)

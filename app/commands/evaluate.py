@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from app.commands.common import JsonOption, KbOption, out, print_json, progress_bar, reported
-from app.commands.evaluate_answers import answers
+from app.commands.evaluate_answers import answers, write_html
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate on a dataset folder.")
 app.command("answers")(answers)
+app.command("report")(write_html)
 
 
 @app.callback()

@@ -79,3 +79,18 @@ def answers(
     # Last: figures that took minutes are not lost to a folder that cannot be written.
     if save:
         run.write(save)
+
+
+@reported
+def write_html(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Files that `eval answers` kept or --save wrote; the first is compared with.")
+    ],
+    html: Annotated[Path, typer.Option(help="The file to write.")],
+) -> None:
+    """Write a report of runs as one HTML file: figures with intervals, releases with and without passages, what changed."""
+    from finetune.answer_html import write_report
+    from finetune.answer_runs import read_answer_run
+
+    write_report([read_answer_run(path) for path in runs], html)
+    out.print(f"written: {html}", markup=False)

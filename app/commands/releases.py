@@ -208,7 +208,7 @@ def _row(store: ReleaseStore, roles: Roles, reference: str) -> dict[str, Any]:
     manifest = release.manifest
     return {
         "label": release.label,
-        "name": manifest.name,
+        "name": release.name,
         "id": release.id,
         "kind": manifest.kind,
         "prompt": manifest.prompt,
