@@ -56,7 +56,7 @@ def make(
     out.print(f"{run['kept']} pairs of {run['asked']} passages; {run['skipped']} passages were done before.")
     _print_writers(run["writers"])
     if run["problem"]:
-        err.print(run["problem"], markup=False)
+        err.print(run["problem"], markup=False, emoji=False)
 
 
 @app.command("list")
@@ -78,6 +78,7 @@ def list_(
 ) -> None:
     """List pairs, oldest first."""
     from rich.table import Column, Table
+    from rich.text import Text
 
     from app.commands.desk import open_desk
     from ingest.pairs.store import Wanted
@@ -99,8 +100,9 @@ def list_(
     for pair in found:
         said = f"{pair['review']}{' (stale)' if pair['stale'] else ''}"
         cells = (said, pair["side"] or "", pair["writer"], pair["question"], pair["answer"] or "-")
-        table.add_row(pair["id"], *cells)
-    out.print(table, markup=False)
+        # As text: "rule:label:" is no emoji.
+        table.add_row(pair["id"], *(Text(cell) for cell in cells))
+    out.print(table)
     err.print(f"{offset + 1}-{offset + len(found)} of {total}")
 
 
@@ -119,7 +121,7 @@ def status(kb: KbOption = None, as_json: JsonOption = False) -> None:
     out.print(f"{found['total']} pairs, {found['usable']} of them fresh and not rejected, {found['stale']} stale.")
     for title in ("review", "kinds", "styles", "languages", "writers", "sides"):
         said = ", ".join(f"{key} {count}" for key, count in found[title].items())
-        out.print(f"{title}: {said or 'none'}", markup=False)
+        out.print(f"{title}: {said or 'none'}", markup=False, emoji=False)
     if found["runs"]:
         last = found["runs"][0]
         out.print(f"last run: {last['state']}, {last['asked']} passages asked about, {last['kept']} pairs kept")
@@ -180,7 +182,7 @@ def review(
     if as_json:
         print_json({"kb": name, **found})
     else:
-        out.print(f"Pair {found['id']} is {found['review']}.", markup=False)
+        out.print(f"Pair {found['id']} is {found['review']}.", markup=False, emoji=False)
 
 
 @app.command("export")
@@ -215,7 +217,7 @@ def export(
     if as_json:
         print_json({"kb": name, "file": str(file), "format": format_.value, "pairs": count})
     else:
-        err.print(f"{count} pairs written to {file}.", markup=False)
+        err.print(f"{count} pairs written to {file}.", markup=False, emoji=False)
 
 
 @app.command("import")
@@ -249,7 +251,7 @@ def import_(
     out.print(", ".join(f"{count} {kind}" for kind, count in found["counts"].items()))
     for kind in ("missing", "duplicates", "odd", "dropped"):
         for row in found[kind]:
-            out.print(f"row {row['row']}: {row['reason']}", markup=False)
+            out.print(f"row {row['row']}: {row['reason']}", markup=False, emoji=False)
 
 
 @app.command("split")
@@ -283,7 +285,7 @@ def split(
             out.print(f"{sides}; {found['joined']} clusters over several sections, {found['moved']} pairs moved.")
         out.print(f"{found['leaks']} leaks.")
         for leak in found["leaking"]:
-            out.print(f"{leak['what']}: {leak['train']} (train), {leak['test']} (test)", markup=False)
+            out.print(f"{leak['what']}: {leak['train']} (train), {leak['test']} (test)", markup=False, emoji=False)
     if found["leaks"]:
         raise typer.Exit(1)
 
@@ -305,7 +307,7 @@ def evalset(
         print_json(found)
     else:
         said = f"{found['questions']} questions ({found['impossible']} impossible) over {found['documents']} sections"
-        out.print(f"{said} written to {folder}.", markup=False)
+        out.print(f"{said} written to {folder}.", markup=False, emoji=False)
 
 
 def _export(pairs: Any, file: Path, shape: Format, wanted: Wanted, *, with_passages: bool) -> int:
@@ -327,7 +329,11 @@ def _export(pairs: Any, file: Path, shape: Format, wanted: Wanted, *, with_passa
 def _print_writers(writers: dict[str, Any]) -> None:
     for name, counts in writers.items():
         dropped = ", ".join(f"{reason} {count}" for reason, count in counts["dropped"].items())
-        out.print(f"  {name}: {counts['kept']} of {counts['written']} kept; dropped: {dropped or 'none'}", markup=False)
+        out.print(
+            f"  {name}: {counts['kept']} of {counts['written']} kept; dropped: {dropped or 'none'}",
+            markup=False,
+            emoji=False,
+        )
 
 
 def _print_pair(pair: dict[str, Any]) -> None:

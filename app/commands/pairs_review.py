@@ -79,4 +79,4 @@ def _do(pairs: PairsDesk, pair: dict[str, Any], key: str, by: str) -> None:
     try:
         pairs.review(pair["id"], state, by, wording)
     except UnusableValue as exc:
-        err.print(str(exc), markup=False)
+        err.print(str(exc), markup=False, emoji=False)

@@ -236,3 +236,133 @@ def test_curated_answers_are_kept(desk: Any, tmp_path: Path) -> None:
     said = desk("curated", "list").output
     assert all(part in said for part in (made["id"], "live", "(+1)"))
     exchanged(desk, "curated", made["id"], tmp_path / "table.csv")
+
+
+FAQ = """# Kettles
+
+## How long is the guarantee of the K-20 kettle?
+
+The guarantee of the K-20 kettle lasts three years from the day of purchase.
+
+## How do I descale the K-20 kettle?
+
+1. Fill the K-20 kettle with water and two spoons of vinegar.
+2. Boil it once and wait for an hour.
+3. Rinse it with clean water.
+
+## Prices
+
+| Kettle | Price | Capacity |
+|---|---|---|
+| K-20 | £25 | 1.2 litres |
+| K-30 | £35 | 1.7 litres |
+"""
+
+
+def test_pairs_are_made_reviewed_split_and_moved(desk: Any, tmp_path: Path) -> None:
+    assert "`frontdesk pairs make` makes them" in desk("pairs", "list").output
+    (tmp_path / "kettles.md").write_text(FAQ)
+    out(desk("ingest", str(tmp_path / "kettles.md"), "--json"))
+    made = out(desk("pairs", "make", "--json"))
+    assert (made["kb"], made["state"], made["skipped"], made["asked"] > 0, made["kept"] > 2) == (
+        "desk",
+        "done",
+        0,
+        True,
+        True,
+    )
+    assert sum(counts["kept"] for counts in made["writers"].values()) == made["kept"]
+    again = out(desk("pairs", "make", "--json"))
+    assert (again["asked"], again["skipped"], again["kept"]) == (0, made["asked"], 0)
+
+    listed = out(desk("pairs", "list", "--search", "guarantee", "--state", "pending", "--fresh", "--json"))
+    pair = next(each for each in listed["pairs"] if each["kind"] == "answerable")
+    shown = out(desk("pairs", "show", pair["id"], "--json"))
+    assert (shown["sources"][0]["document"], "three years" in shown["passages"][0]["text"]) == ("kettles.md", True)
+    assert (
+        pair["question"] in desk("pairs", "list").output.replace("\n", " ")
+        or pair["id"] in desk("pairs", "list").output
+    )
+    assert pair["evidence"].split()[0] in desk("pairs", "show", pair["id"]).output
+    edited = out(desk("pairs", "review", pair["id"], "--answer", "Three years.", "--by", "Ann", "--json"))
+    assert (edited["review"], edited["answer"], edited["reviewer"]) == ("edited", "Three years.", "Ann")
+    assert out(desk("pairs", "status", "--json"))["review"]["edited"] == 1
+
+    file = tmp_path / "pairs.jsonl"
+    written = out(desk("pairs", "export", str(file), "--format", "alpaca", "--with-passages", "--json"))
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert (written["pairs"], written["format"]) == (len(rows), "alpaca") == (made["kept"], "alpaca")
+    (tmp_path / "one.json").touch()
+    assert out(desk("pairs", "export", str(tmp_path / "one.json"), "--reviewed", "--json"))["pairs"] == 1
+    assert [len(json.loads((tmp_path / "one.json").read_text("utf-8")))] == [1]
+    assert len(desk("pairs", "export", "-", "--reviewed").stdout.splitlines()) == 1
+    assert out(desk("pairs", "import", str(file), "--json"))["counts"]["known"] == made["kept"]
+    table = tmp_path / "faq.csv"
+    table.write_text(
+        "question,answer\nWhat is the price of the K-30 in pounds?,The price of the K-30 kettle is £35.\nNone?,\n"
+    )
+    told = out(desk("pairs", "import", str(table), "--json"))
+    assert (told["counts"]["read"], told["missing"]) == (2, [{"row": 2, "reason": "no answer"}])
+
+    assert (
+        desk("pairs", "export", "-", "--side", "test").exit_code,
+        desk("pairs", "evalset", str(tmp_path / "set")).exit_code,
+    ) == (2, 2)
+    split = out(desk("pairs", "split", "--share", "0.4", "--json"))
+    assert (split["leaks"], split["pairs"]["test"] > 0, split["pairs"]["train"] > 0) == (0, True, True)
+    assert out(desk("pairs", "split", "--check", "--json"))["leaks"] == 0
+    held = out(desk("pairs", "evalset", str(tmp_path / "set"), "--json"))
+    assert (
+        len((tmp_path / "set" / "questions.jsonl").read_text().splitlines())
+        == held["questions"]
+        == split["pairs"]["test"]
+    )
+
+    # A changed text makes its pairs stale; what comes back makes them fresh.
+    (tmp_path / "kettles.md").write_text(FAQ.replace("three years", "four years"))
+    out(desk("ingest", str(tmp_path / "kettles.md"), "--json"))
+    assert pair["id"] in [each["id"] for each in out(desk("pairs", "list", "--stale", "--json"))["pairs"]]
+    (tmp_path / "kettles.md").write_text(FAQ)
+    out(desk("ingest", str(tmp_path / "kettles.md"), "--json"))
+    assert out(desk("pairs", "list", "--stale", "--json"))["total"] == 0
+
+    before = out(desk("pairs", "list", "--limit", "1000", "--json"))
+    out(desk("index", "snapshot", str(tmp_path / "desk.zip"), "--json"))
+    assert desk("kb", "delete", "desk", "--yes").exit_code == 0
+    assert desk("pairs", "list").exit_code == 1
+    out(desk("index", "restore", str(tmp_path / "desk.zip"), "--json"))
+    assert out(desk("pairs", "list", "--limit", "1000", "--json")) == before
+    # What was asked about before is not asked about again.
+    assert out(desk("pairs", "make", "--json"))["asked"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("show", "nothing"), 1, "no pair with the id 'nothing'"),
+        (("review", "nothing", "--approve"), 1, "no pair with the id"),
+        (("review", "nothing"), 2, "--approve"),
+        (("review", "nothing", "--approve", "--reject"), 2, "--approve"),
+        (("review", "--json"), 2, "name the pair"),
+        (("export", "-", "--json"), 2, "a file of their own"),
+        (("export", "x", "--format", "pdf"), 2, "pdf"),
+        (("import", "nowhere.jsonl"), 2, "nowhere.jsonl cannot be read"),
+        (("split",), 2, "no pairs to split"),
+    ],
+)
+def test_what_cannot_be_done_with_pairs(desk: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
+    ended = desk("pairs", *arguments)
+    assert (ended.exit_code, said in ended.output.replace("\n", " ")) == (code, True), ended.output
+
+
+def test_pending_pairs_are_gone_through_by_keys(
+    frontdesk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path / "home"))
+    (tmp_path / "kettles.md").write_text(FAQ)
+    out(frontdesk("ingest", str(tmp_path / "kettles.md"), "--json"))
+    total = out(frontdesk("pairs", "make", "--json"))["kept"]
+    ended = CliRunner().invoke(app, ["pairs", "review", "--by", "Ann"], input="?\na\nr\ns\ne\nWhat is it?\n\nq\n")
+    assert ended.exit_code == 0, ended.output
+    counts = out(frontdesk("pairs", "status", "--json"))["review"]
+    assert counts == {"approved": 1, "edited": 1, "pending": total - 3, "rejected": 1}

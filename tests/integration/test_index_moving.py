@@ -326,7 +326,7 @@ def test_a_snapshot_of_before_they_were_carried_is_restored(rig: MovingRig, tmp_
         with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(target, "w") as copied:
             for entry in whole.namelist():
                 content = whole.read(entry)
-                copied.writestr(entry, content.replace(b"frontdesk-snapshot-2", kind.encode()))
+                copied.writestr(entry, content.replace(b"frontdesk-snapshot-3", kind.encode()))
     other = MovingRig(tmp_path / "two")
     with pytest.raises(SnapshotUnusable, match="another kind"):
         other.snapshots.restore(newer, nothing)
