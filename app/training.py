@@ -183,7 +183,7 @@ def open_model(recipe: Recipe, settings: Settings, *, live: str) -> Opened:
     from serving.releases import ADAPTER
 
     packaged = convert(settings.ingest.models_folder) if recipe.base == PACKAGED else Path()
-    model, tokenizer = load_base(recipe.base, packaged, recipe.train.dtype)
+    model, tokenizer = load_base(recipe.base, packaged, recipe.train.dtype, four_bits=recipe.method == "qlora")
     parent = None
     if recipe.release:
         store = ReleaseStore(settings.ingest.releases_folder, packaged_base)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,12 @@ class RunReport:
     said: dict[str, Any] = field(default_factory=dict)
 
 
-def load_base(name: str, packaged: Path, dtype: str) -> tuple[PreTrainedModel, Any]:
+def load_base(name: str, packaged: Path, dtype: str, *, four_bits: bool = False) -> tuple[PreTrainedModel, Any]:
     """The base model and its tokenizer; safetensors only, no code from a model folder.
 
     name:     "packaged", a folder, or a model of a hub.
     packaged: folder of the converted packaged model.
+    four_bits: weights in four bits (QLoRA); needs CUDA and bitsandbytes.
 
     Raises:
         TrainingError: it cannot be loaded.
@@ -80,9 +82,10 @@ def load_base(name: str, packaged: Path, dtype: str) -> tuple[PreTrainedModel, A
 
     source = str(packaged) if name == "packaged" else name
     chosen = _dtype(dtype)
+    small = {"quantization_config": _in_four_bits(chosen)} if four_bits else {}
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=chosen, attn_implementation="sdpa", use_safetensors=True, trust_remote_code=False
+            source, dtype=chosen, attn_implementation="sdpa", use_safetensors=True, trust_remote_code=False, **small
         )
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as exc:
@@ -90,12 +93,26 @@ def load_base(name: str, packaged: Path, dtype: str) -> tuple[PreTrainedModel, A
             f"base model {name!r} cannot be loaded ({str(exc).splitlines()[0]}): name a folder with safetensors, or set "
             "HF_ENDPOINT to a hub that can be reached"
         ) from exc
-    if torch.cuda.is_available():
+    # Among several GPUs accelerate lays the model out.
+    if torch.cuda.is_available() and not small and "WORLD_SIZE" not in os.environ:
         moved: Any = model
         model = moved.to("cuda")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def _in_four_bits(dtype: Any) -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
+        raise TrainingError(
+            "method qlora needs a CUDA device and the package bitsandbytes (pip install bitsandbytes); use lora without them"
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
 
 
 def _dtype(name: str) -> Any:

@@ -62,3 +62,13 @@ def test_the_digest_follows_what_is_said_not_how(tmp_path: Path) -> None:
     other = read_recipe(recipe(tmp_path, "# a comment\ndata: {kb: default}\nname: demo\n"))
     changed = read_recipe(recipe(tmp_path, LEAST + "train: {seed: 8}\n"))
     assert one.digest == other.digest != changed.digest
+
+
+RECIPES = Path(__file__).parents[3] / "finetune" / "recipes"
+
+
+@pytest.mark.parametrize("name", ["demo", "support", "qlora-7b", "several-gpus"])
+def test_the_shipped_recipes_can_be_read(name: str) -> None:
+    found = read_recipe(RECIPES / f"{name}.yaml")
+    assert found.examples.absent == 0.2
+    assert found.train.max_length >= found.examples.budget
