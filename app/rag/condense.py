@@ -35,9 +35,18 @@ _BEFORE = 400
 # question that stands by itself. docs/experiments.md tells what else was tried.
 ASKED_WEIGHTS = (0.0, 0.2, 0.4, 0.5)
 ASKED_WEIGHTS_NAMELESS = (0.0, 0.5, 0.6, 0.6)
+# Where the name is a title or heading of the knowledge base: what is asked stands below many of them.
+ASKED_WEIGHTS_TITLE = (0.0, 0.0, 0.1, 0.2)
 CONTEXT_WEIGHT = 0.2
 _QUOTED = re.compile(r"《([^》]{1,30})》|「([^」]{1,30})」|“([^”]{2,40})”|\"([^\"]{2,40})\"")
 _CAPITALS = re.compile(r"\b[A-Z][\w'’-]*(?:\s+(?:(?:of|the|and|for|de|&)\s+)?[A-Z0-9][\w'’-]*)*")
+# What a booking or a parcel is called by is not what the customer asks about.
+_REFERENCE = re.compile(
+    r"\b(?:reference|booking|confirmation|reservation|order|tracking|case|ticket|invoice|transaction)\b(?:\s+(?:number|no\.?|code|id))?"
+    r"(?:\s+(?:is|was|for (?:this|it|your \w+) is))?\s*[:#]?\s*(\S+)"
+    r"|(?:订单|預訂|预订|预约|預約|快递|快遞|确认|確認|参考|參考|工单|工單)(?:编号|編號|号码|號碼|号|號|单号|單號)?(?:是|为|為|：|:)?\s*([A-Za-z0-9-]+)",
+    re.IGNORECASE,
+)
 _BEGINS = frozenset(".!?:;\n\"'“(-•")
 _MARKS = re.compile(r"\s*\[\d{1,2}\]")
 
@@ -86,6 +95,8 @@ def condense(history: Sequence[Message], question: str, names: Iterable[str] = (
     if worded == question:
         return _with_context(question, turns, known)
     weights = ASKED_WEIGHTS if carried else ASKED_WEIGHTS_NAMELESS
+    if any(name in known for name in carried):
+        weights = ASKED_WEIGHTS_TITLE
     asked = weights[min(len(content_tokens(question)), len(weights) - 1)]
     if not asked or bare(question) not in worded:
         # It says nothing by itself, or all that it says is in the other question now.
@@ -154,6 +165,10 @@ class _Names:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted({name.strip() for name in names if 2 <= len(name.strip()) <= 60}, key=len, reverse=True)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether it is a title or heading."""
+        return name in self._names
+
     def own(self, text: str) -> list[str]:
         """Names in a text, in order: of the knowledge base, codes, quoted; capitalised ones where there are none."""
         found: list[tuple[int, str]] = []
@@ -191,6 +206,7 @@ class _Names:
 
     def _best(self, text: str) -> list[str]:
         """Names in a text; what has a code is named by it best."""
+        text = _REFERENCE.sub(lambda match: match.group().replace(match.group(1) or match.group(2), " "), text)
         found = self.own(text)
         return [name for name in found if product_codes(name)] or found
 

@@ -110,3 +110,22 @@ def test_a_long_history_is_cut_to_its_end() -> None:
     assert len(kept) == MESSAGES
     assert max(len(message.content) for message in kept) == CHARACTERS
     assert len(condense(history, "How much is it?").question) <= 3 * CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "name"),
+    [
+        ("I booked you a table at Sala Thong. Your reference number is EPNSY28V. Anything else?", "Is it quiet?", "Sala Thong"),
+        ("Your room at Sala Thong is booked. Confirmation code: AB12CD9.", "Does it have parking?", "Sala Thong"),
+        ("您在 Sala Thong 的预订编号是 EPNSY28V。", "它有停车位吗？", "Sala Thong"),
+    ],
+)
+def test_a_number_of_a_booking_is_not_what_is_asked_about(said: str, question: str, name: str) -> None:
+    turns = [Message("user", "Book it, please."), Message("assistant", said)]
+    found = condense(turns, question, [name])
+    assert found.carried == (name,)
+
+
+def test_a_product_code_after_the_word_order_is_still_a_product() -> None:
+    turns = [Message("user", "Can I order the WM-700?"), Message("assistant", "The WM-700 is in stock.")]
+    assert condense(turns, "What does it cost?").carried == ("WM-700",)
