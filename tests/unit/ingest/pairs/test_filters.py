@@ -64,7 +64,7 @@ def test_a_good_pair_is_kept_with_a_note_of_each_filter() -> None:
         "instructions",
         "personal_data",
     ]
-    assert list(judged.notes) == [*names, "duplicate", "supported", "round_trip", "no_answer", "entailment"]
+    assert list(judged.notes) == [*names, "personal_data", "best_span", "duplicate", "supported", "round_trip", "no_answer", "entailment"]
     assert judged.notes["round_trip"].startswith("rank 1; 0.83 of its words")
 
 
