@@ -224,6 +224,11 @@ def best_span(draft: Draft) -> Verdict:
         return Verdict(True, "nothing to answer")
     source = draft.sources[0]
     around = content("\n".join((source.title, *source.heading_path)))
+    # What the headings name is spoken of all over the passage; what the question names besides must be what is told of.
+    told = naming_codes(f"{draft.answer}\n{draft.evidence}")
+    named = naming_codes(draft.question) - naming_codes("\n".join((source.title, *source.heading_path)))
+    if named and told and not named & told:
+        return Verdict(False, f"it asks for {', '.join(sorted(named))} and is told of {', '.join(sorted(told))}")
     asked = (content(draft.question) - around) or content(draft.question)
     own = len(asked & content(f"{draft.answer}\n{draft.evidence}")) / max(len(asked), 1)
     best = max((len(asked & content(unit)) / max(len(asked), 1) for unit in units_of(source.text)), default=0.0)
