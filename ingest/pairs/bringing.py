@@ -121,7 +121,7 @@ class Importer:
             UnusableValue: the rest of the file cannot be read.
         """
         found = Imported()
-        seen: dict[str, int] = {}
+        seen: dict[tuple[str, PairKind], int] = {}
         left = iter(rows)
         while (window := list(islice(left, _WINDOW))) and not cancelled():
             read_at = self._catalog.knowledge_base_by_id(kb.id).corpus_version
@@ -139,7 +139,12 @@ class Importer:
         return found
 
     def _window(
-        self, kb: KnowledgeBase, rows: Sequence[Row], writer: str, seen: dict[str, int], found: Imported
+        self,
+        kb: KnowledgeBase,
+        rows: Sequence[Row],
+        writer: str,
+        seen: dict[tuple[str, PairKind], int],
+        found: Imported,
     ) -> Iterator[Pair]:
         ids = {row.number: _ids_of(kb, row) for row in rows}
         known = self._pairs.with_ids(kb.id, [each for some in ids.values() for each in some])
@@ -148,20 +153,23 @@ class Importer:
         refs = {row.number: _refs(row.ours) for row in rows}
         live = self._live.find(kb, [ref for group in refs.values() for ref in group])
         for row in rows:
-            key = keys[row.number]
-            if key in seen:
-                found.tell("duplicates", row.number, f"the question of row {seen[key]} again")
-                continue
-            seen[key] = row.number
+            # The same question may stand with its passage and, to be refused, without.
+            key = (keys[row.number], PairKind.UNANSWERABLE if self._refused(row) else PairKind.ANSWERABLE)
             pair = next((known[each] for each in ids[row.number] if each in known), None)
             if pair is not None:
                 self._known(row, pair, writer, found)
+            elif key in seen:
+                found.tell("duplicates", row.number, f"the question of row {seen[key]} again")
             elif key in there:
                 found.tell("duplicates", row.number, f"the question of pair {there[key]}")
             else:
                 sources = [live[ref.text_hash] for ref in refs[row.number] if ref.text_hash in live]
                 if made := self._made(kb, row, sources, refs[row.number], writer, found):
                     yield made
+            seen.setdefault(key, row.number)
+
+    def _refused(self, row: Row) -> bool:
+        return row.answer.strip() == self._refusal or _said(row.ours, "kind") == PairKind.UNANSWERABLE
 
     def _known(self, row: Row, pair: Pair, writer: str, found: Imported) -> None:
         """A pair that is here: worded anew or reviewed by the file, or as it was."""
@@ -191,7 +199,7 @@ class Importer:
         writer: str,
         found: Imported,
     ) -> Pair | None:
-        refused = row.answer.strip() == self._refusal or _said(row.ours, "kind") == PairKind.UNANSWERABLE
+        refused = self._refused(row)
         whole = bool(refs) and len(sources) == len(refs)
         evidence = _said(row.ours, "evidence")
         if not refused and not (whole and sources and evidence and evidence in sources[0].text):

@@ -1,22 +1,27 @@
 """Which texts are nearly the same, all of many against all: an exact join, no sampling. Pure functions.
 
-Two texts are alike if their words, stop words left out, have a Jaccard similarity of .8 (.7 over characters and pairs of
-characters for Chinese, where one more character changes two pairs). Candidates share one of their rarest words: a set of n
-words that is alike another shares one of its n - ceil(t n) + 1 rarest with it (Bayardo, Ma, Srikant: Scaling up all pairs
-similarity search, 2007), so that nothing is missed and few are compared.
+Two questions are alike if their words, stop words left out, have a Jaccard similarity of .8 (.7 over characters and pairs of
+characters for Chinese, where one more character changes two pairs); two passages, if three words in a row have one of .6.
+Candidates share one of their rarest words: a set of n words that is alike another shares one of its n - ceil(t n) + 1 rarest
+with it (Bayardo, Ma, Srikant: Scaling up all pairs similarity search, 2007), so that nothing is missed and few are compared.
+Passages have too many frequent words for that; three in a row are rare.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from ingest.cleaning.findings import wordset
 
-THRESHOLD, HAN_THRESHOLD = 0.8, 0.7
+THRESHOLD, HAN_THRESHOLD, PASSAGE_THRESHOLD = 0.8, 0.7, 0.6
+_IN_A_ROW = 3
 _TOKEN = re.compile(r"[㐀-鿿]|[^\W_]+(?:[-.,:/'’][^\W_]+)*", re.UNICODE)
 _STOP = wordset(
     "a an and any are as at be been by can could did do does for from had has have how i if in into is it its may me must my "
@@ -27,6 +32,8 @@ _SPELT = wordset("zero two three four five six seven eight nine ten eleven twelv
 _HAN_STOP = frozenset("的了吗呢是在有和与及或我你您们请问什么吧啊")
 
 Tokens = frozenset[str]
+Shingles = frozenset[int]
+T = TypeVar("T", str, int)
 
 
 def tokens_of(text: str) -> Tokens:
@@ -38,15 +45,22 @@ def tokens_of(text: str) -> Tokens:
             if token in _HAN_STOP:
                 before = ""
                 continue
-            found.add(token)
+            found.add(sys.intern(token))
             if before:
-                found.add(before + token)
+                found.add(sys.intern(before + token))
             before = token
             continue
         before = ""
         if token not in _STOP:
-            found.add(_stem(token))
+            # Many texts are held at once, and few words: each is kept once.
+            found.add(sys.intern(_stem(token)))
     return frozenset(found)
+
+
+def shingles_of(text: str) -> Shingles:
+    """What is compared of a passage: hashes of three words, or Chinese characters, in a row."""
+    words = _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
+    return frozenset(zlib.crc32(" ".join(words[i : i + _IN_A_ROW]).encode()) for i in range(len(words) - _IN_A_ROW + 1))
 
 
 def figures_of(tokens: Tokens) -> Tokens:
@@ -54,7 +68,7 @@ def figures_of(tokens: Tokens) -> Tokens:
     return frozenset(token for token in tokens if token in _SPELT or any(char.isdigit() for char in token))
 
 
-def jaccard(some: Tokens, others: Tokens) -> float:
+def jaccard(some: frozenset[T], others: frozenset[T]) -> float:
     """Share of what is in both; 1 for two empty sets."""
     union = len(some | others)
     return len(some & others) / union if union else 1.0
@@ -78,24 +92,37 @@ def links(
 
     joined: whether two are known to hang together: they need not be compared.
     """
-    places: dict[Tokens, int] = {}
     groups: dict[tuple[bool, Tokens], list[int]] = defaultdict(list)
-    for place, text in enumerate(texts):
-        first = places.setdefault(text, place)
-        if first != place:
-            yield first, place
-        else:
-            groups[_is_chinese(text), figures_of(text) if figures else frozenset()].append(place)
+    firsts, same = _each_once(texts)
+    yield from same
+    for place in firsts:
+        groups[_is_chinese(texts[place]), figures_of(texts[place]) if figures else frozenset()].append(place)
     for (han, _), group in groups.items():
         if len(group) > 1:
             yield from _join(texts, group, HAN_THRESHOLD if han else THRESHOLD, joined)
 
 
+def passage_links(
+    passages: Sequence[Shingles], joined: Callable[[int, int], bool] = lambda a, b: False
+) -> Iterator[tuple[int, int]]:
+    """The same for passages."""
+    firsts, same = _each_once(passages)
+    yield from same
+    yield from _join(passages, firsts, PASSAGE_THRESHOLD, joined)
+
+
+def _each_once(texts: Sequence[frozenset[T]]) -> tuple[list[int], list[tuple[int, int]]]:
+    """The first place of each text, and the places of those that are the very same."""
+    places: dict[frozenset[T], int] = {}
+    same = [(first, place) for place, text in enumerate(texts) if (first := places.setdefault(text, place)) != place]
+    return list(places.values()), same
+
+
 def _join(
-    texts: Sequence[Tokens], group: Sequence[int], threshold: float, joined: Callable[[int, int], bool]
+    texts: Sequence[frozenset[T]], group: Sequence[int], threshold: float, joined: Callable[[int, int], bool]
 ) -> Iterator[tuple[int, int]]:
     often = Counter(token for place in group for token in texts[place])
-    by_token: dict[str, list[int]] = defaultdict(list)
+    by_token: dict[T, list[int]] = defaultdict(list)
     for place in sorted(group, key=lambda place: len(texts[place])):
         text = texts[place]
         size = len(text)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ingest.pairs.near import Tokens, links, tokens_of
+from ingest.pairs.near import Shingles, Tokens, links, passage_links, shingles_of, tokens_of
 from ingest.pairs.records import Pair, PairKind, Side, SourceRef
 
 SHARE = 0.2
@@ -82,7 +82,7 @@ class Splitter:
         # Pairs by what they must not be parted from.
         self._sections: dict[str, list[int]] = defaultdict(list)
         self._texts: dict[str, list[int]] = defaultdict(list)
-        self._words: dict[str, Tokens] = {}
+        self._words: dict[str, Shingles] = {}
 
     def add(self, pair: Pair) -> None:
         """A pair that is to stand on a side, or stands there."""
@@ -104,7 +104,7 @@ class Splitter:
     def add_text(self, text_hash: str, text: str) -> None:
         """The text of a passage that a pair is made of."""
         if self.wants(text_hash):
-            self._words[text_hash] = tokens_of(text)
+            self._words[text_hash] = shingles_of(text)
 
     def split(self, seed: int = 0, share: float = SHARE, *, anew: bool = False) -> Split:
         """Put every pair on a side.
@@ -159,7 +159,8 @@ class Splitter:
         # Numbers in passages count as words do: another edition is nearly the same, another product's sheet is not.
         held = [text for text, words in self._words.items() if len(words) >= _LEAST_WORDS]
         words = [self._words[text] for text in held]
-        for first, second in links(words, figures=False):
+        of = [self._texts[text][0] for text in held]
+        for first, second in passage_links(words, lambda a, b: joined(of[a], of[b])):
             yield from self._chain("text", [*self._texts[held[first]], *self._texts[held[second]]])
 
     def _chain(self, what: str, numbers: Sequence[int]) -> Iterator[tuple[str, int, int]]:

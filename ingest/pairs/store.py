@@ -125,14 +125,16 @@ class Pairs(Transactions):
             stale = session.scalar(select(func.count()).select_from(PairRow).where(of_base, PairRow.stale)) or 0
         return PairCounts(total=sum(tables["review"].values()), stale=stale, **tables)
 
-    def known(self, knowledge_base_id: str, keys: Iterable[str]) -> dict[str, str]:
-        """Ids of fresh pairs by their question keys (``question_key``), for those of the given ones that there are."""
-        wanted = list(set(keys))
-        query = select(PairRow.question_key, PairRow.id).where(
-            PairRow.knowledge_base_id == knowledge_base_id, PairRow.stale.is_(False), PairRow.question_key.in_(wanted)
+    def known(self, knowledge_base_id: str, keys: Iterable[str]) -> dict[tuple[str, PairKind], str]:
+        """Ids of fresh pairs by question key (``question_key``) and kind, for those of the given keys that there are."""
+        columns = select(PairRow.question_key, PairRow.kind, PairRow.id)
+        query = columns.where(
+            PairRow.knowledge_base_id == knowledge_base_id,
+            PairRow.stale.is_(False),
+            PairRow.question_key.in_(list(set(keys))),
         )
         with self._session() as session:
-            return {row[0]: row[1] for row in session.execute(query)}
+            return {(key, PairKind(kind)): pair_id for key, kind, pair_id in session.execute(query)}
 
     def with_ids(self, knowledge_base_id: str, ids: Iterable[str]) -> dict[str, Pair]:
         """Those of some ids that there are."""

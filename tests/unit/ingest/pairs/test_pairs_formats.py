@@ -281,6 +281,19 @@ def test_a_round_trip_keeps_ids_and_a_changed_row_is_an_edit(shelf: Shelf, shape
     assert bring(shelf, rows)["counts"]["known"] == 4
 
 
+def test_a_question_with_its_passage_and_without_are_two_pairs(shelf: Shelf) -> None:
+    shelf.put("a.md", "One")
+    shelf.make()
+    (one,) = shelf.pairs.page(shelf.base).found
+    without = replace(one, id="e" * 32, answer="", evidence="", kind=PairKind.UNANSWERABLE, style=Style.WITHHELD)
+    Pairs(shelf.engine).add(shelf.base.id, [without], 0)
+    rows = list(shelf.pairs.export(shelf.base, Format.ALPACA))
+    assert [row["output"] for row in rows] == ["One.", REFUSAL]
+    assert bring(shelf, rows)["counts"]["known"] == 2
+    # A row twice is known, and known again.
+    assert bring(shelf, [rows[0], rows[0]])["counts"]["known"] == 2
+
+
 def test_what_is_exported_by_default_and_on_demand(shelf: Shelf) -> None:
     shelf.put("a.md", "One", "Two", "Three", "Four")
     shelf.make()
