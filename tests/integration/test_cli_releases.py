@@ -12,6 +12,8 @@ import pytest
 from tests.integration.adapters import tiny_adapter
 from tests.integration.cli_rig import Cli, Forks
 
+# A dozen commands that each load a model: minutes where other work shares the cores.
+pytestmark = pytest.mark.timeout(900)
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
 DOCUMENTS = [
     ("w", "Warranty", "The motor of the WM-900 is guaranteed for 10 years. The drum is guaranteed for 5 years."),
