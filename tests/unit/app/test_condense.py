@@ -115,7 +115,11 @@ def test_a_long_history_is_cut_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("said", "question", "name"),
     [
-        ("I booked you a table at Sala Thong. Your reference number is EPNSY28V. Anything else?", "Is it quiet?", "Sala Thong"),
+        (
+            "I booked you a table at Sala Thong. Your reference number is EPNSY28V. Anything else?",
+            "Is it quiet?",
+            "Sala Thong",
+        ),
         ("Your room at Sala Thong is booked. Confirmation code: AB12CD9.", "Does it have parking?", "Sala Thong"),
         ("您在 Sala Thong 的预订编号是 EPNSY28V。", "它有停车位吗？", "Sala Thong"),
     ],
