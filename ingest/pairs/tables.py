@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, DateTime, Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ingest.database import Base
@@ -103,5 +103,5 @@ class PairBaseRow(Base):
     corpus_version: Mapped[int] = mapped_column(BigInteger, default=-1)
     # Of the last split; no split was made while ``split_at`` is not set.
     split_seed: Mapped[int] = mapped_column(default=0)
-    split_share: Mapped[float] = mapped_column(default=0.2)
+    split_share: Mapped[float] = mapped_column(Float, default=0.2)
     split_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

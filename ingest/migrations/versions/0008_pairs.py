@@ -9,9 +9,9 @@ branch_labels = None
 depends_on = None
 
 
-def _base(**options: bool) -> sa.Column:
+def _base(*, primary_key: bool = False, index: bool = False) -> sa.Column[str]:
     key = sa.ForeignKey("knowledge_bases.id", ondelete="CASCADE")
-    return sa.Column("knowledge_base_id", sa.String(32), key, nullable=False, **options)
+    return sa.Column("knowledge_base_id", sa.String(32), key, nullable=False, primary_key=primary_key, index=index)
 
 
 def upgrade() -> None:
