@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.curve import CURVE, draw
 from finetune.errors import TrainingError
 from finetune.pace import Pace
 from finetune.recipe import Recipe
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 ADAPTER, LOSSES, RUN, PACE = "adapter", "losses.jsonl", "run.json", "pace.json"
 # Methods that train tokens before the prompt, not weights.
 VIRTUAL = ("prompt", "p_tuning")
+# Steps between two pictures of the losses.
+DRAWN_EVERY = 10
 PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 Report = Callable[[int, int, float], None]
 
@@ -194,7 +197,7 @@ def train(
     last = get_last_checkpoint(str(folder))
     spent = float(json.loads((Path(last) / PACE).read_text())["spent"]) if last else 0.0
     pace = Pace(steps, said.warmup, said.minutes, spent)
-    watch = _Watch(folder, pace, steps, report, cancelled)
+    watch = _Watch(folder, recipe.name, pace, steps, report, cancelled)
     trainer = _trainer(recipe, model, tokenizer, sequences, held_out, folder, steps, pace, watch)
     clock = time.perf_counter()
     trainer.train(resume_from_checkpoint=last)
@@ -206,6 +209,7 @@ def train(
             eval_loss = float(trainer.evaluate()["eval_loss"])
             watch.write({"step": trainer.state.global_step, "eval_loss": eval_loss})
         _save(trainer, tokenizer, folder / ADAPTER)
+    watch.draw()
     seen = watch.tokens
     done = RunReport(
         recipe=recipe.name,
@@ -338,8 +342,10 @@ def _trainer(
 class _Watch:
     """What a run tells of itself: losses, tokens, whether it is to end."""
 
-    def __init__(self, folder: Path, pace: Pace, steps: int, report: Report, cancelled: Callable[[], bool]) -> None:
-        self._folder, self._pace, self._steps = folder, pace, steps
+    def __init__(
+        self, folder: Path, title: str, pace: Pace, steps: int, report: Report, cancelled: Callable[[], bool]
+    ) -> None:
+        self._folder, self._title, self._pace, self._steps = folder, title, pace, steps
         self._report, self._asked = report, cancelled
         self.tokens = 0
         self.loss: float | None = None
@@ -362,6 +368,12 @@ class _Watch:
             self._report(step, self._steps, self.loss)
         elif "eval_loss" in logs:
             self.write({"step": step, "eval_loss": float(logs["eval_loss"])})
+        if step % DRAWN_EVERY == 0:
+            self.draw()
+
+    def draw(self) -> None:
+        """The losses so far as a picture."""
+        draw(self._folder / LOSSES, self._folder / CURVE, self._title)
 
     def write(self, row: dict[str, Any]) -> None:
         """A line of the losses, readable while the run goes on."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from finetune.curve import CURVE
 from finetune.errors import TrainingError
 from finetune.recipe import Recipe
 from finetune.sft import ADAPTER, LOSSES, RUN, RunReport, train, with_adapter
@@ -29,10 +31,10 @@ def tokenizer() -> Any:
 
 
 def model() -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
     torch.manual_seed(0)
-    return LlamaForCausalLM(
+    return AutoModelForCausalLM.from_config(
         LlamaConfig(
             vocab_size=64,
             hidden_size=32,
@@ -40,11 +42,11 @@ def model() -> Any:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            attn_implementation="sdpa",
             bos_token_id=1,
             eos_token_id=END,
             pad_token_id=0,
-        )
+        ),
+        attn_implementation="sdpa",
     )
 
 
@@ -104,6 +106,10 @@ def test_a_run_learns_and_says_what_it_did(tmp_path: Path) -> None:
     assert said["data"] == {"kb/k": "0123"}
     assert {"torch", "peft", "trl"} <= said["versions"].keys()
     assert said["said"]["train"]["seed"] == 7
+    with Image.open(tmp_path / "run" / CURVE) as curve:
+        colours = {colour for _, colour in curve.convert("RGB").getcolors(1 << 16) or []}
+    assert (0x1D, 0x4E, 0xD8) in colours
+    assert (0xC2, 0x41, 0x0C) in colours
     # Weights alone: nothing that could hold code, and no checkpoint is left over.
     assert (tmp_path / "run" / ADAPTER / "adapter_model.safetensors").exists()
     assert not list((tmp_path / "run").rglob("*.bin")) + list((tmp_path / "run").glob("checkpoint-*"))
