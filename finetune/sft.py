@@ -13,6 +13,7 @@ import platform
 import resource
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -82,7 +83,9 @@ def load_base(name: str, packaged: Path, dtype: str, *, four_bits: bool = False)
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as logging_of_transformers
 
+    logging_of_transformers.disable_progress_bar()
     source = str(packaged) if name == "packaged" else name
     chosen = _dtype(dtype)
     small = {"quantization_config": _in_four_bits(chosen)} if four_bits else {}
@@ -145,6 +148,7 @@ def with_adapter(model: Any, recipe: Recipe, adapter: Path | None = None) -> Any
         raise TrainingError(
             f"method {recipe.method} puts tokens of its own before each prompt: set train.share to false, or use lora"
         )
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     if adapter is not None:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     causal = TaskType.CAUSAL_LM
@@ -198,9 +202,12 @@ def train(
     spent = float(json.loads((Path(last) / PACE).read_text())["spent"]) if last else 0.0
     pace = Pace(steps, said.warmup, said.minutes, spent)
     watch = _Watch(folder, recipe.name, pace, steps, report, cancelled)
-    trainer = _trainer(recipe, model, tokenizer, sequences, held_out, folder, steps, pace, watch)
     clock = time.perf_counter()
-    trainer.train(resume_from_checkpoint=last)
+    with warnings.catch_warnings():
+        # The libraries ask each other by names that are about to go: nobody who trains can do anything about it.
+        warnings.simplefilter("ignore", FutureWarning)
+        trainer = _trainer(recipe, model, tokenizer, sequences, held_out, folder, steps, pace, watch)
+        trainer.train(resume_from_checkpoint=last)
     seconds = time.perf_counter() - clock
     state = "cancelled" if watch.cancelled else "done"
     eval_loss = None
@@ -210,6 +217,8 @@ def train(
             watch.write({"step": trainer.state.global_step, "eval_loss": eval_loss})
         _save(trainer, tokenizer, folder / ADAPTER)
     watch.draw()
+    # The trainer's own card says nothing of the data; run.json does.
+    (folder / "README.md").unlink(missing_ok=True)
     seen = watch.tokens
     done = RunReport(
         recipe=recipe.name,
@@ -256,7 +265,7 @@ def _trainer(
     import torch
     from datasets import Dataset
     from torch.optim.lr_scheduler import LambdaLR
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     said = recipe.train
@@ -328,7 +337,7 @@ def _trainer(
         from transformers import EarlyStoppingCallback
 
         callbacks.append(EarlyStoppingCallback(said.patience))
-    return Paced(
+    trainer = Paced(
         model=model,
         args=config,
         processing_class=tokenizer,
@@ -337,6 +346,9 @@ def _trainer(
         eval_dataset=Dataset.from_list([asdict(each) for each in held_out]) if held_out else None,
         callbacks=callbacks,
     )
+    # It prints every loss on standard output, which is the command's.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 class _Watch:
