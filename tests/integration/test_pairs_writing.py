@@ -130,7 +130,7 @@ def test_unanswerable_questions_are_proved_over_real_retrieval(made: Made) -> No
     assert all("429" not in source.text for source in withheld.sources)
     general = next(iter(questions.out_of_scope("en", 1)))
     kept = [made.filters.judge(draft) for draft in (withheld, general)]
-    assert [(j.kept, j.draft.kind) for j in kept] == [(True, PairKind.UNANSWERABLE)] * 2
+    assert [(j.kept, j.draft.kind, j.reason) for j in kept] == [(True, PairKind.UNANSWERABLE, "")] * 2
     # A question that has its answer in the knowledge base passes as none.
     assert not made.filters.judge(replace(general, question="What is the price of WM-900?", style=Style.SWAPPED)).kept
 
