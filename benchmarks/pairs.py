@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app.pair_checks import CitationSupport, RetrievedChunks, VerifierVote
 from app.pair_questions import ChatQuestions, packaged_complete
@@ -77,16 +78,12 @@ def ingested(files: Path) -> Iterator[Base]:
             yield Base(workspace, kb, chunks, Corpus.of(chunks))
 
 
-def chunk_of(chunk_id: str, payload: dict[str, object]) -> SourceChunk:
+def chunk_of(chunk_id: str, payload: dict[str, Any]) -> SourceChunk:
     """A point of the index as pairs are made of it."""
     p = payload
-    path = p["heading_path"]
-    assert isinstance(path, list)
-    ordinal = p["ordinal"]
-    assert isinstance(ordinal, int)
-    texts = (str(p[key]) for key in ("text_hash", "version", "document", "title", "text"))
+    path = tuple(p["heading_path"])
     return SourceChunk(
-        chunk_id, *texts, heading_path=tuple(map(str, path)), language=str(p["language"]), ordinal=ordinal
+        chunk_id, p["text_hash"], p["version"], p["document"], p["title"], p["text"], path, p["language"], p["ordinal"]
     )
 
 

@@ -20,6 +20,7 @@ from ingest.pairs.likeness import KnownQuestions, content, overlap
 from ingest.pairs.records import Draft, FoundChunk, Judged, PairKind, PassageFinder, SourceChunk, Style
 from ingest.pairs.topics import naming_codes
 from ingest.pairs.units import squeezed, tables_of, units_of
+from ingest.sparse import codes
 
 log = logging.getLogger(__name__)
 # Passages among which the round trip must find the source: as many as answers are made of.
@@ -216,20 +217,43 @@ def without_column_units(draft: Draft) -> str:
 
 
 def best_span(draft: Draft) -> Verdict:
-    """Whether no other sentence or row of the passage holds more of the question's words than its answer with its evidence.
+    """Whether no other sentence or row of the passage answers better than the one that was taken.
 
-    Retrieval finds the passage whatever of it was taken for an answer; this is what sees the wrong sentence of the right passage.
+    Retrieval finds the passage whatever of it was taken for an answer; this sees the wrong sentence, row or column of the right
+    one: another place holds the question's product or figure, or many more of its words.
     """
     if draft.kind is PairKind.UNANSWERABLE:
         return Verdict(True, "nothing to answer")
     source = draft.sources[0]
-    around = content("\n".join((source.title, *source.heading_path)))
-    asked = (content(draft.question) - around) or content(draft.question)
-    own = len(asked & content(f"{draft.answer}\n{draft.evidence}")) / max(len(asked), 1)
-    best = max((len(asked & content(unit)) / max(len(asked), 1) for unit in units_of(source.text)), default=0.0)
-    if own < best - _BETTER_ELSEWHERE:
+    head = "\n".join((source.title, *source.heading_path))
+    told = f"{draft.answer}\n{draft.evidence}"
+    if draft.style is not Style.FOLLOW_UP and not content(draft.question) & content(f"{head}\n{source.text}\n{told}"):
+        return Verdict(False, "none of its words stands in its passage")
+    places = [
+        unit for unit in units_of(source.text) if _states(unit) and squeezed(unit) not in squeezed(draft.evidence)
+    ]
+    # What the headings name is spoken of all over the passage.
+    named = set(codes(draft.question)) - set(codes(head)) - set(codes(told))
+    if elsewhere := sorted(code for code in named if any(code in codes(place) for place in places)):
+        return Verdict(False, f"{', '.join(elsewhere)} stands in another place of the passage")
+    products, spoken = naming_codes(draft.question) - naming_codes(head), naming_codes(told)
+    if products and spoken and not products & spoken:
+        return Verdict(False, f"it asks for {', '.join(sorted(products))} and is told of {', '.join(sorted(spoken))}")
+    asked = (content(draft.question) - content(head)) or content(draft.question)
+    own = _share(asked, told)
+    best = max((_share(asked, place) for place in places), default=0.0)
+    if own < best - _BETTER_ELSEWHERE and 2 * len(draft.evidence) < len(source.text):
         return Verdict(False, f"another place of the passage holds {best:.2f} of its words, its answer {own:.2f}")
-    return Verdict(True, f"{own:.2f} of its words, {best:.2f} at best")
+    return Verdict(True, f"{own:.2f} of its words, {best:.2f} at best elsewhere")
+
+
+def _share(asked: frozenset[int], text: str) -> float:
+    return len(asked & content(text)) / max(len(asked), 1)
+
+
+def _states(unit: str) -> bool:
+    """Whether a piece of a passage could answer: a whole sentence or a row, and no question or heading."""
+    return unit.endswith((".", "!", "。", "！", "；", ";")) or ": " in unit
 
 
 def _read(vote: float) -> float:

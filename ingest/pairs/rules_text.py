@@ -43,6 +43,18 @@ _LITTLE = wordset("a an the and or to of for in with up out off on down your my 
 # "Using with LLM nodes" says nothing of what is used.
 _NO_OBJECT = wordset("with via by from for as within using")
 _NO_THING = wordset("steps guide instructions options settings process run results overview")
+# Words that are orders only before an article: as often they are nouns and adjectives.
+_OTHERWISE = wordset(
+    "lower open dry cool clean clear level back order return contact access query test record report display store label list plug post "
+    "process print purchase review schedule search share sign start switch track transfer type update upgrade use view visit wait work show "
+    "set pack park place lock log limit link mark map measure move name order handle heat help hide hold import export change charge check "
+    "claim close copy cut debug draft drain edit embed exchange extract filter find fit fix format press lift request reset rent repair "
+    "separate complete correct load look locate mount present present reply reserve rest ring roll rotate run scan secure sort stop submit support "
+    "sync take tap tell touch train turn wash watch write convert default build drive drop fold"
+)
+_DETERMINERS = wordset(
+    "a an the your my our this that all any each every new one two multiple from to with into up out off on down"
+)
 # How the steps of a list begin that are steps.
 _LEADS_STEP = wordset(
     "in on to if after once when from optional optional: before under at for with then first next finally now please optionally"
@@ -149,7 +161,7 @@ def how_question(heading: str) -> str:
     words = bare.split()
     if not 2 <= len(words) <= _HEADING_EN or words[1].lower() in _NO_OBJECT:
         return ""
-    verb = base_of_gerund(words[0]) or (words[0].lower() if is_imperative(words[0]) or bare != heading else "")
+    verb = base_of_gerund(words[0]) or (words[0].lower() if _begins_with_order(words) or bare != heading else "")
     if verb and words[-1].lower() not in _NO_THING:
         rest = " ".join(_with_base(words[1:]))
         return f"How do I {'set up' if verb == 'setup' else verb} {_my(rest)}?"
@@ -157,6 +169,12 @@ def how_question(heading: str) -> str:
         article = "" if _ARTICLE.match(heading) else "the "
         return f"What are the steps of {article}{_lowered(heading)}?"
     return ""
+
+
+def _begins_with_order(words: list[str]) -> bool:
+    """Whether a heading is an order: "Change your address", and not "Lower basket" or "Order number"."""
+    first, second = words[0].lower(), words[1].lower()
+    return is_imperative(first) and (first not in _OTHERWISE or second in _DETERMINERS)
 
 
 def _with_base(words: list[str]) -> list[str]:

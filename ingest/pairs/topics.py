@@ -32,7 +32,8 @@ _GENERIC = re.compile(
 )
 _CLAUSE = re.compile(
     r"^(?:if|when|what|how|why|where|who|which|before|after|while|is|are|do|does|did|can|your?|i|we|should|could|need)\b|"
-    r"^(?:如何|怎么|怎样|什么|如果|为什么|为何|您|你|当|哪|是否|若)|(?:做什么|怎么办|哪些|什么)$",
+    r"^(?:如何|怎么|怎样|什么|如果|为什么|为何|您|你|当|哪|是否|若)|(?:做什么|怎么办|哪些|什么)$|^(?:涉及|相关|适用|受影响|影响)(?:的)?(?:产品|型号|机型|范围|对象|商品)$|"
+    r"^(?:affected|related|relevant|applicable) \w+$",
     re.IGNORECASE,
 )
 _SITE = re.compile(r"\s+[|·–—]\s+.*$")

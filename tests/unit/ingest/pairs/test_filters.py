@@ -64,7 +64,15 @@ def test_a_good_pair_is_kept_with_a_note_of_each_filter() -> None:
         "instructions",
         "personal_data",
     ]
-    assert list(judged.notes) == [*names, "duplicate", "supported", "round_trip", "no_answer", "entailment"]
+    assert list(judged.notes) == [
+        *names,
+        "best_span",
+        "duplicate",
+        "supported",
+        "round_trip",
+        "no_answer",
+        "entailment",
+    ]
     assert judged.notes["round_trip"].startswith("rank 1; 0.83 of its words")
 
 
@@ -135,6 +143,19 @@ def test_the_wrong_sentence_or_column_of_the_right_passage_is_dropped() -> None:
         PairFilters(WordFinder([source])).judge(replace(pair, question="What is the price of FD-250?")).dropped_by
         == "best_span"
     )
+
+
+def test_the_sentence_about_another_product_is_dropped() -> None:
+    text = "The motor of the WM-900 is guaranteed for 10 years. The motor of the WM-700 is guaranteed for 5 years."
+    wrong = "The motor of the WM-700 is guaranteed for 5 years."
+    source = passage(text, "Single parts")
+    asked = "For how long is the motor of the WM-900 guaranteed?"
+    pair = fact(question=asked, answer=wrong, evidence=wrong, short="5 years", sources=(source,))
+    assert PairFilters(WordFinder([source])).judge(pair).dropped_by == "best_span"
+    # A heading that asks is answered by what stands below it, whatever products that names.
+    faq = passage("Yes, on the WM-700 and the WM-900.", "Can I put the TD-800 on top of my washing machine?")
+    whole = fact(question=faq.heading_path[0], answer=faq.text, evidence=faq.text, short="", sources=(faq,))
+    assert PairFilters(WordFinder([faq])).judge(whole).kept
 
 
 def test_round_trip_drops_what_retrieval_does_not_find() -> None:

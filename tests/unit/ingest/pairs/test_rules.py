@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ingest.pairs.records import Draft, SourceChunk
@@ -94,7 +96,7 @@ def test_definitions(heading: str, text: str, question: str) -> None:
         ("如何申请退款", "如何申请退款？"),
         ("报修申请流程", "报修申请有哪些步骤？"),
         # Names of things, however verb-like they begin.
-        ("Wedding rings", ""), ("Programme data", ""), ("Setup steps", ""), ("Overview", ""), ("迁移路径", ""), ("配置选项", ""), ("技术数据", ""),
+        ("Lower basket", ""), ("Order number", ""), ("Wedding rings", ""), ("Programme data", ""), ("Setup steps", ""), ("Overview", ""), ("迁移路径", ""), ("配置选项", ""), ("技术数据", ""),
     ],
 )  # fmt: skip
 def test_headings_that_name_a_procedure(heading: str, question: str) -> None:
@@ -278,10 +280,15 @@ def test_chinese_sentences_that_cannot_be_asked(sentence: str) -> None:
 
 def test_labelled_lines_and_contacts() -> None:
     notice = passage(
-        "型号：WM-700，白色\n生产时间：2025 年 3 月至 6 月\n注意：请勿转送他人 3 次\n更改语言：点击头像", "涉及的产品"
+        "型号：WM-700，白色\n生产时间：2025 年 3 月至 6 月\n注意：请勿转送他人 3 次\n更改语言：点击头像",
+        "涉及的产品",
+        title="进水管安全通知",
     )
+    # Below another title the same heading speaks of other products: without one nothing is asked.
+    assert list(labels(replace(notice, title=""), corpus(notice))) == []
     questions = [d.question for d in labels(notice, corpus(notice))]
     assert [question[-6:] for question in questions] == ["型号是什么？", "时间是什么？"]
+    assert all("进水管安全通知" in question for question in questions)
     desk = passage("Delivery desk: 0808 157 0466, Monday to Saturday 7:00 to 20:00.", "If something goes wrong")
     (draft,) = contacts(desk, corpus(desk))
     assert (draft.question, draft.short) == ("What is the telephone number of the delivery desk?", "0808 157 0466")
