@@ -28,7 +28,7 @@ _BEGIN, _END = "\ue000", "\ue001"
 def show(desk: Desk, kb: str, pair: PairDetail, then: Callable[[], None]) -> None:
     """The pair, its passages beside it, and the buttons; ``then`` is called before the next one is shown."""
     t = desk.t
-    with st.container(border=True, key="pair-card"):
+    with st.container(border=True, key=f"pair-card-{pair.id}"):
         left, right = st.columns([5, 6], gap="medium")
         with left:
             st.markdown(" ".join(badges(desk, pair)))
@@ -99,15 +99,19 @@ def _said(desk: Desk, pair: PairDetail) -> None:
 def _buttons(desk: Desk, kb: str, pair: PairDetail, then: Callable[[], None]) -> None:
     t = desk.t
     with st.container(horizontal=True, key="pair-actions"):
-        # Streamlit keeps C and R for itself.
-        if st.button(t("pair_approve"), type="primary", icon=":material/check:", key="pair-approve", shortcut="A"):
+        # Streamlit keeps C and R for itself. Keys of the pair's own: a second press while the next one is drawn is not for it.
+        if st.button(
+            t("pair_approve"), type="primary", icon=":material/check:", key=f"pair-approve-{pair.id}", shortcut="A"
+        ):
             _do(desk, lambda: desk.client.review_pair(kb, pair.id, "approved"), then)
-        if st.button(t("pair_edit"), icon=":material/edit:", key="pair-edit", shortcut="E"):
+        if st.button(t("pair_edit"), icon=":material/edit:", key=f"pair-edit-{pair.id}", shortcut="E"):
             st.session_state[_EDITING] = pair.id
             st.rerun()
-        if st.button(t("pair_reject"), icon=":material/close:", key="pair-reject", shortcut="X"):
+        if st.button(t("pair_reject"), icon=":material/close:", key=f"pair-reject-{pair.id}", shortcut="X"):
             _do(desk, lambda: desk.client.review_pair(kb, pair.id, "rejected"), then)
-        if st.button(t("pair_next"), icon=":material/skip_next:", key="pair-next", type="tertiary", shortcut="N"):
+        if st.button(
+            t("pair_next"), icon=":material/skip_next:", key=f"pair-next-{pair.id}", type="tertiary", shortcut="N"
+        ):
             then()
             st.rerun()
 
@@ -118,7 +122,7 @@ def _editor(desk: Desk, kb: str, pair: PairDetail, then: Callable[[], None]) -> 
     answer = st.text_area(t("pair_answer"), pair.answer, key=f"pair-answer-{pair.id}") if pair.answer else ""
     short = st.text_input(t("pair_short_label"), pair.short, key=f"pair-short-{pair.id}") if pair.short else ""
     with st.container(horizontal=True):
-        if st.button(t("pub_save"), type="primary", icon=":material/check:", key="pair-save"):
+        if st.button(t("pub_save"), type="primary", icon=":material/check:", key=f"pair-save-{pair.id}"):
             given = {"question": question, "answer": answer, "short": short}
             before = {"question": pair.question, "answer": pair.answer, "short": pair.short}
             wording = {name: text.strip() for name, text in given.items() if text.strip() != before[name]}
@@ -127,7 +131,7 @@ def _editor(desk: Desk, kb: str, pair: PairDetail, then: Callable[[], None]) -> 
                 st.error(t("pair_missing"), icon=":material/error:")
                 return
             _do(desk, lambda: desk.client.review_pair(kb, pair.id, state, **wording), then)
-        if st.button(t("cancel"), key="pair-cancel"):
+        if st.button(t("cancel"), key=f"pair-cancel-{pair.id}"):
             st.session_state.pop(_EDITING, None)
             st.rerun()
 

@@ -93,11 +93,11 @@ def test_a_pair_stands_beside_its_passage_with_the_evidence_marked() -> None:
 def test_after_each_one_the_next_appears() -> None:
     seen: list[httpx.Request] = []
     app = shown(pairs.show, replies([pair(1), pair(2), pair(3)]), seen=seen)
-    app.button(key="pair-approve").click().run()
+    app.button(key="pair-approve-p1").click().run()
     assert "**Question \\*2\\*?**" in words(app)
-    app.button(key="pair-reject").click().run()
+    app.button(key="pair-reject-p2").click().run()
     assert "**Question \\*3\\*?**" in words(app)
-    app.button(key="pair-next").click().run()
+    app.button(key="pair-next-p3").click().run()
     assert "**Question \\*1\\*?**" in words(app)
     assert not app.exception
     assert sent(seen, "PUT") == [("/p1/review", {"state": "approved"}), ("/p2/review", {"state": "rejected"})]
@@ -106,12 +106,12 @@ def test_after_each_one_the_next_appears() -> None:
 def test_a_pair_is_worded_anew_and_what_is_not_changed_is_not_sent() -> None:
     seen: list[httpx.Request] = []
     app = shown(pairs.show, replies([pair(1), pair(2)]), seen=seen)
-    app.button(key="pair-edit").click().run()
+    app.button(key="pair-edit-p1").click().run()
     app.text_area(key="pair-answer-p1").input("  ")
-    app.button(key="pair-save").click().run()
+    app.button(key="pair-save-p1").click().run()
     assert "question and an answer" in words(app)
     app.text_area(key="pair-answer-p1").input("Better.")
-    app.button(key="pair-save").click().run()
+    app.button(key="pair-save-p1").click().run()
     assert not app.exception
     assert sent(seen, "PUT") == [("/p1/review", {"state": "edited", "answer": "Better."})]
 
