@@ -109,10 +109,10 @@ def test_a_source_that_is_due_is_looked_at_by_itself(make: Desks, share: Path, r
 def test_one_broken_source_does_not_hold_up_the_others(
     make: Desks, share: Path, running: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = send(make(), "POST", BASE, json={"address": str(share), "every_s": 1}).json()
+    good = send(make(), "POST", BASE, json={"address": str(share), "every_s": 3600}).json()
     rows = Sources(make.service.workspace.engine)
     kb = make.service.workspace.catalog.knowledge_base("default")
-    broken = rows.keep(kb.id, "s3://broken", None, 1)
+    broken = rows.keep(kb.id, "s3://broken", None, 3600)
 
     def explode(*arguments: object) -> None:
         raise RuntimeError("a bug")
