@@ -27,6 +27,8 @@ QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
 
 
+# Before xdist, which reads the groups in its own hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Fast tests first.
     items.sort(key=lambda item: (_ORDER.index(item.path.relative_to(TESTS).parts[0]), item.path.name not in _LONGEST))
