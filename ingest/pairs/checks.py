@@ -254,9 +254,9 @@ def negation(draft: Draft) -> Verdict:
     if squeezed(draft.answer).rstrip("。.") in squeezed(draft.evidence):
         return Verdict(True, "verbatim")
     told = draft.short if "|" in draft.evidence and draft.short else _evidence(draft)
-    # A row's name may deny: "Not included", 无绳吸尘器.
+    # A row's name may deny: "Not included"; a cell "no" is no name, and stands in every "not".
     cells = cells_of(draft.evidence) if draft.evidence.startswith("|") else ()
-    named = sum(_denials(cell) for cell in cells if cell in draft.answer and cell != draft.short)
+    named = sum(_denials(cell) for cell in cells if len(cell) > 3 and cell in draft.answer and cell != draft.short)
     answered, stated = _denials(draft.answer), _denials(told) + named
     if answered > stated or (answered < stated and draft.style is not Style.COMPARISON):
         return Verdict(False, "the answer and the evidence do not deny the same")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ingest.cleaning.instructions import FLAGGED, instruction_score
 from ingest.pairs.general import GENERAL
 from ingest.pairs.likeness import content, overlap
 from ingest.pairs.records import Draft, FoundChunk, PairKind, PassageFinder, SourceChunk, Style
@@ -99,7 +100,9 @@ class UnanswerableQuestions:
                 )
 
     def _chunks(self, found: Sequence[FoundChunk]) -> Iterable[SourceChunk]:
-        return (chunk for passage in found if (chunk := self._lookup(passage.chunk_id)) is not None)
+        """Live passages of what was found, without poisoned ones: nothing is trained on these."""
+        chunks = (self._lookup(passage.chunk_id) for passage in found)
+        return (chunk for chunk in chunks if chunk is not None and instruction_score(chunk.text) < FLAGGED)
 
     def _speaks(self, code: str, rest: str, language: str) -> bool:
         """Whether any passage that holds a code may say of it what the rest of a question asks."""

@@ -99,6 +99,7 @@ def test_span() -> None:
     [
         (fact(answer="The delivery of a large appliance does not cost £29.00 on the mainland."), False),
         (replace(CELL, answer="The price of FD-250 is not £579.00."), False),
+        (replace(CELL, answer="The price of FD-250 is not £579.00.", evidence=f"{ROW} no |"), False),
         (fact(evidence="Cheques are not accepted.", answer="Cheques are accepted."), False),
         (fact(evidence="洗碗机不影响保修。", answer="洗碗机影响保修。"), False),
         (fact(evidence="Cheques are not accepted.", answer="Cheques are not accepted."), True),
