@@ -197,7 +197,7 @@ def desk(frontdesk: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     """The command line over the knowledge base "desk"."""
     own = {"FRONTDESK_HOME": str(tmp_path / "home")} if request.param == "alone" else {}
     frontdesk("kb", "create", "desk", **own)
-    return lambda *arguments: frontdesk(*arguments, "--kb", "desk", **own)
+    return lambda *arguments: frontdesk(*arguments, *(() if arguments[0] == "kb" else ("--kb", "desk")), **own)
 
 
 def exchanged(desk: Any, name: str, gone: str, table: Path) -> None:
