@@ -39,11 +39,11 @@ check: setup ## format, lint, types, import contract, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder tests/unit
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 test: setup test-tools ## all tests: unit and integration
 	@# Two processes: three on two cores were slower (docs/experiments.md). A file stays in one of them.
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the integration tests need of the system: PostgreSQL, and Chromium with Chinese letters for the pages.
 test-tools:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,8 @@ from tests import packaged_model
 
 TESTS = Path(__file__).parent
 SHARED_DATA = TESTS.parent.parent / "shared" / "data"
-# Pages first of the slow ones: they are one group, which would run alone at the end.
+# Pages first of the slow ones: they stay together, and would run alone at the end. Chromium is closed after each file:
+# Playwright's event loop runs in the thread of the tests while it is open.
 _ORDER = ("unit", "browser", "integration")
 # Minutes each: begun first, so that they do not run alone at the end while the other process has nothing to do.
 _LONGEST = ("test_kill_ingest.py", "test_http_schema.py", "test_http_crash.py", "test_hostile.py", "test_durable.py")
@@ -27,15 +29,24 @@ QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
 
 
-# Before xdist, which reads the groups in its own hook.
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays in one process (``--dist loadfile``); all pages do, for they share a server and pages that take minutes to start."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "browser" if "/browser/" in file else file
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Fast tests first.
     items.sort(key=lambda item: (_ORDER.index(item.path.relative_to(TESTS).parts[0]), item.path.name not in _LONGEST))
     for item in items:
-        # A file stays in one process; all pages do, for they share a server and three pages that take minutes to start.
-        # Chromium is closed after each file: Playwright's event loop runs in this thread while it is open.
-        item.add_marker(pytest.mark.xdist_group("browser" if _is_below(item, "browser") else item.path.stem))
         if _is_below(item, "integration"):
             item.add_marker(pytest.mark.integration)
         if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
