@@ -58,7 +58,7 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _LEANING = re.compile(
-    r"^(?:it|they|this|these|those|that|he|she|here|there|then|so|but|and|or|also|however|otherwise|both|all of|some of|"
+    r"^(?:(?:after|before|with|on|in|from|by|until|for) (?:that|this|then)|it|they|this|these|those|that|he|she|here|there|then|so|but|and|or|also|however|otherwise|both|all of|some of|"
     r"most of|either|one of|the (?:same|former|latter|above|following|first|second|other|others|table|figure|list|latter))\b",
     re.IGNORECASE,
 )
@@ -247,7 +247,12 @@ def _phrase(bare: str) -> Asked | None:
         return None
     match, word = found[0]
     head, tail = bare[: match.start()], bare[match.end() :]
-    if "," in head or re.search(r",|\band\b", tail) or len(tail.split()) > 10:
+    if (
+        "," in head
+        or re.search(r",|\band\b", tail)
+        or len(tail.split()) > 10
+        or re.search(r"\b(?:before|after|later|earlier|ago)$", tail)
+    ):
         return None
     inverted = _inverted(head)
     return Asked(f"{word} {inverted}{swapped_persons(tail)}", match[1]) if inverted else None

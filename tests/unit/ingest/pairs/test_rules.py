@@ -238,6 +238,8 @@ def test_english_figures(sentence: str, question: str, short: str) -> None:
         "Delivery takes 3 days and costs £4.",
         "The agreement can be spread over 6, 12 or 24 instalments.",
         "Press Start for 3 seconds.",
+        "After that a change costs £15.",
+        "You can move the day free of charge until 20:00 two days before.",
     ],
 )
 def test_english_sentences_that_cannot_be_turned(sentence: str) -> None:
