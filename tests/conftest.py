@@ -29,6 +29,7 @@ QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file stays in one process (``--dist loadfile``); all pages do, for they share a server and pages that take minutes to start."""
     if config.getvalue("dist") != "loadfile":
