@@ -26,6 +26,8 @@ class RuleWriter:
     """
 
     name = "rules"
+    # Raised when a rule changes what it makes: texts are asked about again (ingest/pairs/runs.py).
+    version = "1"
 
     def __init__(self, corpus: Corpus | None = None) -> None:
         self._corpus = corpus or Corpus()

@@ -153,6 +153,11 @@ class StyledWriter:
         """The other writer's name."""
         return self._writer.name
 
+    @property
+    def version(self) -> str:
+        """The other writer's version, and that of the styles."""
+        return f"{getattr(self._writer, 'version', '')}.1"
+
     def write(self, chunk: SourceChunk) -> Iterator[Draft]:
         """The pairs of a passage, at most five."""
         drafts = list(self._writer.write(chunk))

@@ -8,6 +8,7 @@ from ingest.pairs.compare import comparisons
 from ingest.pairs.likeness import KnownQuestions, overlap
 from ingest.pairs.records import Draft, Style
 from ingest.pairs.rules import RuleWriter
+from ingest.pairs.runs import writer_mark
 from ingest.pairs.styles import StyledWriter, colloquial, follow_ups, keyword, slip
 from ingest.pairs.topics import Corpus
 from ingest.pairs.words import known_word
@@ -128,3 +129,7 @@ def test_near_duplicates_differ_in_no_number_and_in_one_word_that_is_spelt_alike
     assert known.like("请问碳刷保修几年")
     assert not known.like("碳盒保修几年？")
     assert not known.like("What is the price of the FD-200?", "another group")
+
+
+def test_a_styled_writer_is_known_by_both_versions() -> None:
+    assert writer_mark(StyledWriter(RuleWriter(), Corpus())) == "rules@1.1"
