@@ -62,7 +62,11 @@ async def summarise_pairs(kb: KbName, service: ServiceOf, principal: Authenticat
     return SummaryBody(kb=base.name, **await asyncio.to_thread(service.pairs.summary, base))
 
 
-@router.get("/export", response_class=StreamingResponse, responses={200: {"content": {_JSON_LINES: _BYTES}}})
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {_JSON_LINES: _BYTES, "application/json": {}}}},
+)
 async def export_pairs(kb: KbName, asked: FileQuery, service: ServiceOf, principal: Authenticated) -> StreamingResponse:
     """Pairs as trainers read them, each with our ids in the field `frontdesk`; sent as they are read."""
     base = await find_kb(service, kb, principal)

@@ -347,12 +347,21 @@ def test_pairs_are_made_reviewed_split_and_moved(desk: Any, tmp_path: Path) -> N
         (("export", "-", "--json"), 2, "a file of their own"),
         (("export", "x", "--format", "pdf"), 2, "pdf"),
         (("import", "nowhere.jsonl"), 2, "nowhere.jsonl cannot be read"),
-        (("split",), 2, "no pairs to split"),
     ],
 )
 def test_what_cannot_be_done_with_pairs(desk: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
     ended = desk("pairs", *arguments)
     assert (ended.exit_code, said in ended.output.replace("\n", " ")) == (code, True), ended.output
+
+
+def test_nothing_is_split_where_there_are_no_pairs(desk: Any) -> None:
+    # The server is that of the tests before, with their pairs.
+    assert desk("kb", "create", "empty").exit_code == 0
+    # The last --kb is the one that counts, and the fixture's comes last: the base takes its name.
+    assert desk("kb", "delete", "desk", "--yes").exit_code == 0
+    assert desk("kb", "rename", "empty", "desk").exit_code == 0
+    ended = desk("pairs", "split")
+    assert (ended.exit_code, "no pairs to split" in ended.output.replace("\n", " ")) == (2, True), ended.output
 
 
 def test_pending_pairs_are_gone_through_by_keys(
