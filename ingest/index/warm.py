@@ -22,9 +22,14 @@ def read_ahead(folder: Path) -> threading.Thread | None:
 
     Only the kernel's cache is filled: what else needs the memory gets it back.
     """
-    files = [path for path in (folder / "segments").rglob("*") if path.is_file()]
-    # Allocated, not apparent size: pages of the payload storage are sparse files.
-    if sum(path.stat().st_blocks * 512 for path in files) > SHARE * available():
+    try:
+        files = [path for path in (folder / "segments").rglob("*") if path.is_file()]
+        # Allocated, not apparent size: pages of the payload storage are sparse files.
+        size = sum(path.stat().st_blocks * 512 for path in files)
+    except OSError:
+        # A segment went meanwhile. What is not read ahead is read when it is asked for.
+        return None
+    if size > SHARE * available():
         return None
     thread = threading.Thread(target=_read, args=(files,), name="read-ahead", daemon=True)
     thread.start()

@@ -100,3 +100,14 @@ def test_where_the_system_says_nothing_nothing_is_read(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: "nothing of use")
     assert warm.available() == 0
     assert warm.read_ahead(shard(tmp_path, 10)) is None
+
+
+def test_a_segment_that_goes_while_it_is_counted_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shard(tmp_path, 10)
+
+    def gone(self: Path, **_: object) -> object:
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    monkeypatch.setattr(Path, "stat", gone)
+    assert warm.read_ahead(folder) is None
