@@ -83,9 +83,10 @@ def test_an_admin_uploads_watches_looks_into_and_deletes(
     files = [EXAMPLES / "en/warranty.docx", EXAMPLES / "en/returns-policy.pdf", broken]
     page.locator('input[type="file"]').set_input_files(files)
     page.get_by_role("button", name="Upload 3 files").click()
-    expect(page.get_by_text("Being processed")).to_be_visible()
-    shot(page, f"staff-{width}-3-working")
     latest = page.locator(".st-key-latest-upload")
+    # A fast machine is done before anybody sees that it works.
+    expect(page.get_by_text("Being processed").or_(latest.get_by_text("failed")).first).to_be_visible()
+    shot(page, f"staff-{width}-3-working")
     expect(latest).to_contain_text("2 ready · 1 failed", timeout=READY_MS)
     expect(latest).to_contain_text("brochure.pdf: failed")
     expect(latest).to_contain_text("The file is not a PDF although its name says so")
