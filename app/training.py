@@ -176,8 +176,8 @@ def open_model(recipe: Recipe, settings: Settings, *, live: str) -> Opened:
         TrainingError: the base cannot be loaded, or the release has no adapter to go on with.
         NoSuchRelease: there is no such release.
     """
+    from finetune.base_model import load_base, with_adapter
     from finetune.errors import TrainingError
-    from finetune.sft import load_base, with_adapter
     from serving.loading import convert, packaged_base
     from serving.release_store import ReleaseStore
     from serving.releases import ADAPTER

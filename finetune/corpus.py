@@ -90,10 +90,10 @@ def _add(corpus: Corpus, group: Group, recipe: Recipe, encode: Encode) -> None:
     kept = sum(max(each.segments) for each in made)
     corpus.left_out += len(group.examples) - kept
     corpus.sequences += made
+    corpus.tokens_alone += sum(each.alone for each in made)
     for example in group.examples:
         name = GENERAL if group.name == GENERAL else _kind(example)
         corpus.counts[name] = corpus.counts.get(name, 0) + 1
-        corpus.tokens_alone += len(encode(example.prompt, example.target).ids)
 
 
 def _kind(example: Example) -> str:

@@ -54,6 +54,12 @@ class Packed:
         """Tokens that the loss is taken on."""
         return sum(label != IGNORED for label in self.labels)
 
+    @property
+    def alone(self) -> int:
+        """Tokens of its examples one by one."""
+        shared = self.segments.count(SHARED)
+        return len(self.segments) - shared + shared * max(self.segments)
+
 
 Encode = Callable[[Sequence[Message], str], Encoded]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.evaluate_tables import SIGNIFICANT
+from app.commands.evaluate_tables import print_differences
 from finetune.answer_compare import AnswerComparison
 from finetune.answer_report import RATES
 from finetune.answer_runs import AnswerRun
@@ -48,14 +48,7 @@ def _row(figures: Mapping[str, Any]) -> list[str]:
 
 def print_answer_comparison(out: Console, comparison: AnswerComparison, most: int) -> None:
     """Differences with their p, and the questions that moved most."""
-    table = Table("metric", "this run", "other run", "difference", "95 % interval", "p", box=None)
-    for name, each in comparison.differences.items():
-        low, high = each.interval
-        style = "bold" if each.p_value < SIGNIFICANT else "dim"
-        cells = (f"{each.this:.3f}", f"{each.other:.3f}", f"{each.this - each.other:+.3f}", f"{low:+.3f} {high:+.3f}")
-        table.add_row(name, *cells, f"{each.p_value:.4f}", style=style)
-    out.print("\n[bold]Against the other run[/] (paired randomisation test; bold below p .05)")
-    out.print(table)
+    print_differences(out, comparison.differences)
     for title, changed in (("won", comparison.won), ("lost", comparison.lost)):
         out.print(f"[bold]{title}: {len(changed)} questions[/]")
         for answer in changed[:most]:

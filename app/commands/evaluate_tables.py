@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finetune.compare import Changed, Comparison
+from finetune.compare import Changed, Comparison, Difference
 from finetune.metrics import METRICS
 from finetune.refusals import RefusalReport
 from finetune.retrieval_report import Figures, Miss, RetrievalReport
@@ -34,16 +34,21 @@ def print_report(out: Console, report: RetrievalReport, misses: int) -> None:
         _print_miss(out, miss)
 
 
-def print_comparison(out: Console, comparison: Comparison, most: int) -> None:
-    """Differences with their p, and the questions that moved most."""
+def print_differences(out: Console, differences: Mapping[str, Difference]) -> None:
+    """A table of differences between two runs on the same questions, with their p."""
     table = Table("metric", "this run", "other run", "difference", "95 % interval", "p", box=None)
-    for name, each in comparison.differences.items():
+    for name, each in differences.items():
         low, high = each.interval
         style = "bold" if each.p_value < SIGNIFICANT else "dim"
         cells = (f"{each.this:.3f}", f"{each.other:.3f}", f"{each.this - each.other:+.3f}", f"{low:+.3f} {high:+.3f}")
         table.add_row(name, *cells, f"{each.p_value:.4f}", style=style)
     out.print("\n[bold]Against the other run[/] (paired randomisation test; bold below p .05)")
     out.print(table)
+
+
+def print_comparison(out: Console, comparison: Comparison, most: int) -> None:
+    """Differences with their p, and the questions that moved most."""
+    print_differences(out, comparison.differences)
     for title, changed in (("won", comparison.won), ("lost", comparison.lost)):
         out.print(f"[bold]{title}: {len(changed)} questions[/]")
         _print_changed(out, changed[:most])

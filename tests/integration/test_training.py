@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from finetune.base_model import with_adapter
 from finetune.curve import CURVE
 from finetune.errors import TrainingError
 from finetune.recipe import Recipe
-from finetune.sft import ADAPTER, LOSSES, RUN, RunReport, train, with_adapter
+from finetune.sft import ADAPTER, LOSSES, RUN, RunReport, train
 from finetune.sharing import IGNORED, Packed
 
 torch = pytest.importorskip("torch")

@@ -106,3 +106,12 @@ def test_nothing_to_learn_from_is_said() -> None:
 def test_the_digest_does_not_follow_the_order() -> None:
     assert digest(SAMPLES, PASSAGES) == digest(SAMPLES[::-1], dict(reversed(PASSAGES.items())))
     assert digest(SAMPLES, PASSAGES) != digest(SAMPLES[1:], PASSAGES)
+
+
+def test_tokens_alone_are_those_of_each_example_by_itself() -> None:
+    one = [Sample(f"What is fact {n} worth?", ("p3",), "21", "Fact 3 is 21.", ("p4",), "doc") for n in range(6)]
+    shared, apart = (
+        corpus_of(recipe(train={"held_out": 0, "share": share}), one, PASSAGES, encode, lambda text: len(text.split()))
+        for share in (True, False)
+    )
+    assert shared.tokens < apart.tokens == apart.tokens_alone == shared.tokens_alone
