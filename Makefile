@@ -8,7 +8,7 @@ DATA   ?= ../shared/data
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up services down test check bench lock cli-docs test-tools
+.PHONY: help setup demo circle up services down test check bench lock cli-docs test-tools
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup ## ingest the example company's files, ask, print cited answers
 	$(BIN)/python examples/demo.py
+
+circle: setup ## files -> pairs -> training -> gate -> promoted release -> answer, on the example company (25 minutes)
+	$(BIN)/python examples/circle.py
 
 up: setup ## start the API, its worker and both pages on this machine; Ctrl-C stops them
 	$(BIN)/frontdesk up

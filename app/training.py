@@ -104,15 +104,17 @@ def material_of(recipe: Recipe, settings: Settings, progress: Progress) -> Mater
 
 
 def take_pairs(workspace: Workspace, recipe: Recipe, material: Material, progress: Progress) -> None:
-    """Samples of a knowledge base's pairs: fresh, not rejected, not on the test side."""
+    """Samples of a knowledge base's pairs: fresh, not rejected, not on the test side, in the recipe's languages."""
     kb = workspace.catalog.knowledge_base(recipe.data.kb or "")
     store, live = Pairs(workspace.engine), LivePassages(workspace.catalog, workspace.index)
+    languages = recipe.data.languages
     wanted = [
         pair
         for batch in store.batches(kb.id, Wanted(kept=True, stale=False))
         for pair in batch
         # A follow-up is made standalone before anybody writes an answer: the prompt never holds it as it was asked.
         if pair.side is not Side.TEST and not pair.history and (pair.reviewer or not recipe.data.reviewed)
+        if not languages or pair.language in languages
     ]
     samples: list[Sample] = []
     passages: dict[str, Passage] = {}

@@ -28,6 +28,7 @@ from finetune.recipe import Recipe
 from finetune.sharing import Collator, Packed
 
 log = logging.getLogger(__name__)
+WEIGHTS = "adapter_model.safetensors"
 ADAPTER, LOSSES, RUN, PACE = "adapter", "losses.jsonl", "run.json", "pace.json"
 # Steps between two pictures of the losses.
 DRAWN_EVERY = 10
@@ -307,9 +308,20 @@ def _save(trainer: Any, tokenizer: Any, target: Path) -> None:
     part = target.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     trainer.model.save_pretrained(part)
+    _as_the_base(part / WEIGHTS, trainer.model)
     tokenizer.save_pretrained(part)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
+
+
+def _as_the_base(weights: Path, model: Any) -> None:
+    """Keep an adapter in the type of its base: it is trained in float32, and a server would round it anyway."""
+    from safetensors.torch import load_file, save_file
+
+    if not weights.is_file():
+        return
+    dtype = next(model.parameters()).dtype
+    save_file({name: value.to(dtype) for name, value in load_file(weights).items()}, weights, {"format": "pt"})
 
 
 def peak_mib() -> float:

@@ -140,6 +140,16 @@ class Rig:
         self.engine.dispose()
 
 
+def eventually(holds: Callable[[], object], seconds: float = PATIENCE_S) -> bool:
+    """Whether something comes true in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 @contextmanager
 def opened(folder: Path, *, impatient: float | None = None, **options: Any) -> Iterator[Rig]:
     """A rig whose ingestion runs.

@@ -116,6 +116,20 @@ def test_a_run_learns_and_says_what_it_did(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").rglob("*.bin")) + list((tmp_path / "run").glob("checkpoint-*"))
 
 
+def test_an_adapter_is_kept_in_the_type_of_its_base_and_trained_on_from_there(tmp_path: Path) -> None:
+    asked = recipe(epochs=1, dtype="bfloat16")
+    folder, narrow = tmp_path / "run", model().to(torch.bfloat16)
+    trained = with_adapter(narrow, asked)
+    # It learns in float32, whatever its base is in: steps this small are lost in bfloat16.
+    assert {p.dtype for p in trained.parameters() if p.requires_grad} == {torch.float32}
+    counted = {"examples": 16, "tokens_alone": 100, "data": {}}
+    done = train(asked, trained, tokenizer(), sequences(8), [], folder, **counted)
+    assert (done.state, done.dtype) == ("done", "bfloat16")
+    assert {value.dtype for value in weights(folder).values()} == {torch.bfloat16}
+    again = with_adapter(model().to(torch.bfloat16), asked, folder / ADAPTER)
+    assert {p.dtype for p in again.parameters() if p.requires_grad} == {torch.float32}
+
+
 def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole")
     asked = 0
