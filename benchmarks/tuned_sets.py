@@ -25,6 +25,7 @@ from app.training import DatasetSearcher
 from finetune.answer_dataset import AnswerQuestion, read_answer_questions
 from finetune.samples import FOUND, gold_of, holds
 from finetune.support_data import clapnq, squad, write
+from finetune.verifier_pairs import held_out
 from serving.passages import Passage
 
 ROOT = Path(__file__).parents[1]
@@ -130,11 +131,18 @@ def neighbours(dataset: Path, limit: int) -> list[Shown]:
 
 
 def twisted(dataset: Path, limit: int) -> list[Shown]:
-    """Questions of squad2 with their own passage: those that it answers, and those that only look as if it did."""
+    """Questions of squad2 with their own passage: those that it answers, and those that only look as if it did.
+
+    Of articles that the verifier did not learn from, either.
+    """
     documents = {row["doc_id"]: row for row in read(dataset / "documents.jsonl")}
     shown = []
     for kind in (False, True):
-        questions = [q for q in read_answer_questions(dataset) if q.impossible is kind]
+        questions = [
+            q
+            for q in read_answer_questions(dataset)
+            if q.impossible is kind and held_out(documents[q.documents[0]]["title"])
+        ]
         for question in sorted(questions, key=lambda q: hashlib.sha256(q.qid.encode()).digest())[:limit]:
             row = documents[question.documents[0]]
             passage = Passage(1, row["doc_id"], row["doc_id"], row["title"], "", row["text"])
