@@ -2,7 +2,7 @@
 
     python benchmarks/tuned.py DATA [--releases base support] [--parts answers absent twisted] [--limit 60] [--read 50]
 
-answers: `frontdesk eval answers` on each set, passages given and retrieved, both styles.
+answers: as `frontdesk eval answers` on each set, passages given and retrieved, both styles.
 absent:  the model alone before three passages that retrieval found: one of them answers, or none does. Refusals should be the latter.
 twisted: squad2's adversarial questions: AUC of "it cannot be answered" by the model's own probability of its refusal, by the
          verifier, and by both (sum of log-odds, nothing fitted).
@@ -13,29 +13,37 @@ twisted: squad2's adversarial questions: AUC of "it cannot be answered" by the m
 from __future__ import annotations
 
 import argparse
+import asyncio
+import hashlib
 import json
 import math
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from tuned_sets import SETS, Shown, neighbours, prepare, twisted
 
-from app.answer_evaluation import Asked, Evaluation, released
+from app.answer_evaluation import Asked, ChainAnswerer, Evaluation, released
+from app.evaluation import Indexed, indexed
+from app.rag.answer import Answer, Ask
 from app.workspace import Settings
-from finetune.answer_metrics import scores
-from finetune.answers import MAX_NEW_TOKENS
+from finetune.answer_dataset import AnswerQuestion, read_answer_questions
+from finetune.answer_metrics import by_characters, scores
+from finetune.answer_report import report_of
+from finetune.answers import MAX_NEW_TOKENS, evaluate_answers
 from finetune.metrics import mean, roc_auc
 from finetune.samples import holds
 from serving.batches import MOST_TOKENS, PackagedBatchWriter, batches
 from serving.citations import marks_of, strip_marks
+from serving.engines import PACKAGED as ENGINE
 from serving.packaged import PackagedModel
 from serving.passages import Passage, windows
 from serving.prompts import NOT_FOUND, Message, Style, render_answer
-from serving.releases import Release
+from serving.releases import LIVE, Release
 from serving.verifier import PACKAGED, load_verifier, logit, shown
 
 PARTS = ("answers", "absent", "twisted")
@@ -46,30 +54,43 @@ def quiet(*_: object) -> None:
     """No progress: the table is what is printed."""
 
 
+HEAD = (
+    "| set | passages | style | release | F1 | contains | kept | refusal P / R | citation P / R | questions | s |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
+)
+STYLES: tuple[Style, ...] = ("short", "sentence")
+
+
 def answers(places: dict[str, Path], releases: Sequence[str], limit: int, settings: Settings) -> None:
     """Rows of the first table."""
-    print(
-        "| set | passages | style | release | F1 | contains | kept | refusal P / R | citation P / R | questions | s |\n"
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-        flush=True,
-    )
+    print(f"\n{HEAD}", flush=True)
     for name, place in places.items():
         # Nothing holds the answers of what was withheld: it cannot be given.
-        kinds = ("retrieved",) if name == "withheld" else ("given", "retrieved")
-        for passages in kinds:
-            for style in ("short", "sentence"):
-                for release in releases:
-                    asked = Asked(place, release, passages, style, limit=limit)  # type: ignore[arg-type]  # literals of a loop
-                    clock = time.perf_counter()
-                    run = Evaluation(asked, settings).run(quiet)
-                    figures = run.report
-                    row = (
-                        f"{figures['f1']:.3f} | {figures['contains']:.3f} | {figures['answerable_kept']:.2f}",
-                        f"{figures['refusal_precision']:.2f} / {figures['refusal_recall']:.2f}",
-                        f"{figures['citation_precision']:.2f} / {figures['citation_recall']:.2f}",
-                        f"{figures['answerable']}+{figures['impossible']} | {time.perf_counter() - clock:.0f} |",
-                    )
-                    print(f"| {name} | {passages} | {style} | {release} | {' | '.join(row)}", flush=True)
+        for style, release in product(STYLES, releases) if name != "withheld" else ():
+            figures = Evaluation(Asked(place, release, "given", style, limit=limit), settings).run(quiet).report
+            print(f"| {name} | given | {style} | {release} | {shown_figures(figures)}", flush=True)
+        questions = read_answer_questions(place, limit)
+        # One index for all of them: making it takes longer than asking.
+        with indexed(place, quiet, settings) as corpus:
+            for style, release in product(STYLES, releases):
+                pin = released(settings, release).reference
+                answerer = ChainAnswerer(corpus.workspace.chain, corpus, style, ENGINE, pin)
+                figures = report_of(*evaluate_answers(questions, answerer)).as_json()
+                print(f"| {name} | retrieved | {style} | {release} | {shown_figures(figures)}", flush=True)
+
+
+def shown_figures(figures: Mapping[str, Any]) -> str:
+    """The rest of a row."""
+    parts = (
+        f"{figures['f1']:.3f}",
+        f"{figures['contains']:.3f}",
+        f"{figures['answerable_kept']:.2f}",
+        f"{figures['refusal_precision']:.2f} / {figures['refusal_recall']:.2f}",
+        f"{figures['citation_precision']:.2f} / {figures['citation_recall']:.2f}",
+        f"{figures['answerable']}+{figures['impossible']}",
+        f"{figures['seconds']:.0f} |",
+    )
+    return " | ".join(parts)
 
 
 class Alone:
@@ -139,7 +160,7 @@ def absent(place: Path, releases: Sequence[str], limit: int, settings: Settings)
     )
     for name in releases:
         alone = Alone(released(settings, name), settings)
-        for style in ("short", "sentence"):
+        for style in STYLES:
             texts = alone.written(asked, style)
             refused = [NOT_FOUND in text for text in texts]
             f1 = [
@@ -181,7 +202,7 @@ def adversarial(place: Path, releases: Sequence[str], limit: int, settings: Sett
         print(f"\nTwisted questions, {len(asked)}: verifier alone AUC {roc_auc(doubts, impossible):.3f}", flush=True)
     for name in releases:
         alone = Alone(released(settings, name), settings)
-        for style in ("short", "sentence"):
+        for style in STYLES:
             mine = alone.refusing(asked, style)
             said = f"{name}, {style}: model alone AUC {roc_auc(mine, impossible):.3f}"
             if doubts:
@@ -195,23 +216,31 @@ def read_by_a_person(places: dict[str, Path], release: str, count: int, file: Pa
     rows = []
     each_set = math.ceil(count / len(READ_FROM))
     for name in READ_FROM:
-        run = Evaluation(Asked(places[name], release, "retrieved", "sentence", limit=2 * each_set), settings).run(quiet)
-        answerable = [each for each in run.questions if not each.asked.impossible][:each_set]
-        rows += [
-            {
-                "set": name,
-                "question": each.asked.question,
-                "right": list(each.asked.answers)[:3],
-                "answer": each.written.text,
-                "outcome": each.written.outcome,
-                "cited": each.written.cited,
-                "documents": each.asked.documents,
-                "fallen": each.written.fallen,
-            }
-            for each in answerable
+        questions = [
+            q for q in read_answer_questions(places[name]) if not q.impossible and not by_characters(q.question)
         ]
+        chosen = sorted(questions, key=lambda q: hashlib.sha256(q.qid.encode()).digest())[:each_set]
+        with indexed(places[name], quiet, settings) as corpus:
+            answers_to = _asked(corpus, chosen, released(settings, release).reference)
+            for question, answer in zip(chosen, asyncio.run(answers_to), strict=True):
+                cited = [f"[{c.n}] {corpus.ids.get(c.document)}: {c.text}" for c in answer.citations]
+                said = {"set": name, "question": question.question, "right": question.answers[:3]}
+                rows.append(
+                    {
+                        **said,
+                        "answer": answer.answer,
+                        "outcome": answer.outcome.value,
+                        "engine": answer.engine,
+                        "cited": cited,
+                    }
+                )
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows[:count]), encoding="utf-8")
     print(f"\n{min(count, len(rows))} answers to read in {file}")
+
+
+async def _asked(corpus: Indexed, questions: Sequence[AnswerQuestion], pin: str) -> list[Answer]:
+    chain = corpus.workspace.chain
+    return [await chain.answer(Ask(q.question, corpus.kb, engine=ENGINE, release=pin)) for q in questions]
 
 
 def main() -> int:
@@ -230,6 +259,8 @@ def main() -> int:
         print(f"skipped: no measuring data at {arguments.data}")
         return 0
     settings = Settings.load()
+    bounded = {"max_new_tokens": min(settings.serving.max_new_tokens, MAX_NEW_TOKENS), "release": LIVE}
+    settings = Settings(settings.ingest, settings.serving.model_copy(update=bounded), settings.app)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, at most {MOST_TOKENS} tokens a batch", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)

@@ -47,8 +47,12 @@ def train(
     from finetune.sft import train as run
     from serving.loading import packaged_base
     from serving.release_store import ReleaseStore
+    from serving.releases import checked_name
 
     recipe = read_recipe(recipe_file)
+    if add:
+        # Before the work begins: a name that no release may have should not cost an hour.
+        checked_name(recipe.name)
     settings = Settings.load()
     store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
     opened = open_model(recipe, settings, live=_live(settings, store))

@@ -67,7 +67,18 @@ def cli(work: Path, forks: Forks) -> Cli:
 
 
 def test_the_model_alone_is_evaluated_on_six_questions(cli: Cli, work: Path) -> None:
-    ended = cli("eval", "answers", work / "dataset", "--passages", "given", "--save", work / "run.json", "--json")
+    ended = cli(
+        "eval",
+        "answers",
+        work / "dataset",
+        "--release",
+        "base",
+        "--passages",
+        "given",
+        "--save",
+        work / "run.json",
+        "--json",
+    )
     assert ended.code == 0, ended.err
     found = ended.json
     assert set(found) >= FIELDS
@@ -78,7 +89,18 @@ def test_the_model_alone_is_evaluated_on_six_questions(cli: Cli, work: Path) -> 
     assert set(found["by_language"]) == {"en", "zh"}
     kept = list((cli.home / "runs" / "evaluations").glob("*.json"))
     assert [path.stem for path in kept] == [found["run"][:16]]
-    again = cli("eval", "answers", work / "dataset", "--passages", "given", "--against", work / "run.json", "--json")
+    again = cli(
+        "eval",
+        "answers",
+        work / "dataset",
+        "--release",
+        "base",
+        "--passages",
+        "given",
+        "--against",
+        work / "run.json",
+        "--json",
+    )
     assert again.json["against"]["differences"]["f1"]["difference"] == 0
     assert again.json["f1"] == found["f1"]
 
@@ -110,7 +132,7 @@ def test_what_cannot_be_evaluated_is_wrong_usage(cli: Cli, work: Path, options: 
 def test_a_release_from_its_adapter_to_the_customer_and_back(cli: Cli, work: Path) -> None:
     assert cli("ingest", work / "docs", "--json").code == 0
     fresh = cli("releases", "list", "--json").json
-    assert (fresh["live"], [row["label"] for row in fresh["releases"]]) == ("base", ["base"])
+    assert (fresh["live"], [row["label"] for row in fresh["releases"]]) == ("support", ["base", "support"])
 
     (work / "learnt.jsonl").write_text('{"kb": "default", "document": "warranty.md"}\n')
     learnt = ["--prompt", "brief", "--learnt-from", work / "learnt.jsonl"]
@@ -134,18 +156,18 @@ def test_a_release_from_its_adapter_to_the_customer_and_back(cli: Cli, work: Pat
     assert passed.json["runs"] == failed.json["runs"]
 
     canary = cli("releases", "promote", "tiny", "--share", "0.25", "--json").json
-    assert canary == {"live": "base", "canary": label, "share": 0.25}
+    assert canary == {"live": "support", "canary": label, "share": 0.25}
     assert cli("releases", "promote", "tiny", "--json").json == {"live": label, "canary": None, "share": 0.0}
     answer = cli("ask", QUESTION, "--engine", "packaged", "--json").json
     assert (answer["release"], answer["fallen"]) == (label, [])
     assert cli("ask", QUESTION, "--release", "base", "--json").json["release"] == "base"
 
-    assert cli("releases", "rollback", "--json").json["live"] == "base"
-    assert cli("ask", QUESTION, "--json").json["release"] == "base"
+    assert cli("releases", "rollback", "--json").json["live"] == "support"
+    assert cli("ask", QUESTION, "--json").json["release"] == "support"
     assert cli("ask", QUESTION, "--release", "tiny", "--json").json["release"] == label
     assert cli("ask", QUESTION, "--json", FRONTDESK_RELEASE="tiny").json["release"] == label
     wrong = cli("ask", QUESTION, "--release", "tony", "--json")
-    assert (wrong.code, f"there are base, {label}" in wrong.err) == (1, True)
+    assert (wrong.code, f"there are base, support, {label}" in wrong.err) == (1, True)
 
     gone = cli("documents", "delete", "warranty.md", "--json").json["gone"]
     assert [each["releases"] for each in gone] == [[label]]

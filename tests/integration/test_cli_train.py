@@ -48,6 +48,15 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     forks.close()
 
 
+def test_a_name_that_no_release_may_have_stops_it_before_anything_is_loaded(cli: Cli) -> None:
+    recipe = cli.home.parent / "support.yaml"
+    recipe.write_text(RECIPE.replace("name: tiny", "name: support"), encoding="utf-8")
+    ended = cli("train", "support.yaml")
+    assert ended.code == 1
+    assert "'support' cannot name a release" in ended.err
+    assert not (cli.home / "runs" / "training").exists()
+
+
 def test_a_dry_run_counts_and_trains_nothing(cli: Cli) -> None:
     ended = cli("train", "recipe.yaml", "--dry-run", "--json")
     assert ended.code == 0, ended.err
@@ -58,7 +67,7 @@ def test_a_dry_run_counts_and_trains_nothing(cli: Cli) -> None:
     assert plan["tokens"] <= plan["tokens_alone"]
     assert plan["tokens_per_second"] > 0
     assert not (cli.home / "runs" / "training").exists()
-    assert [r["name"] for r in cli("releases", "list", "--json").json["releases"]] == ["base"]
+    assert [r["name"] for r in cli("releases", "list", "--json").json["releases"]] == ["base", "support"]
 
 
 def test_a_recipe_becomes_a_release_that_waits_for_its_gate(cli: Cli) -> None:

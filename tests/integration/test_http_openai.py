@@ -31,8 +31,8 @@ def asked(question: str) -> list[Any]:
 
 
 def test_models_are_knowledge_bases_with_and_without_a_release(client: OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["default", "default@base", "default@extractive"]
-    assert client.models.retrieve("default@base").owned_by == "frontdesk"
+    assert [model.id for model in client.models.list()] == ["default", "default@support", "default@extractive"]
+    assert client.models.retrieve("default@support").owned_by == "frontdesk"
 
 
 def test_a_whole_answer_with_its_citations(client: OpenAI) -> None:

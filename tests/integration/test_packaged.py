@@ -185,7 +185,12 @@ def test_a_question_over_a_file_is_answered_and_cited(model: PackagedModel, home
         kb = workspace.catalog.knowledge_base("default")
         question = "How long is the motor of the WM-900 guaranteed?"
         answer = asyncio.run(workspace.chain.answer(Ask(question, kb, engine="packaged")))
-    assert (answer.outcome, answer.engine, answer.release, answer.fallen) == (Outcome.ANSWERED, "packaged", "base", ())
+    assert (answer.outcome, answer.engine, answer.release, answer.fallen) == (
+        Outcome.ANSWERED,
+        "packaged",
+        "support",
+        (),
+    )
     assert "10 years" in answer.answer
     assert "[1]" in answer.answer
     assert [c.document for c in answer.citations] == ["warranty.docx"]
