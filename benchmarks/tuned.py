@@ -1,11 +1,12 @@
 """The tuned release beside its base, on documents that training never saw: words, refusals, citations, time.
 
-    python benchmarks/tuned.py DATA [--releases base support] [--parts answers absent twisted] [--limit 60] [--read 50]
+    python benchmarks/tuned.py DATA [--releases base support] [--parts absent twisted general answers] [--limit 60] [--read 50]
 
 answers: as `frontdesk eval answers` on each set, passages given and retrieved, both styles.
 absent:  the model alone before three passages that retrieval found: one of them answers, or none does. Refusals should be the latter.
 twisted: squad2's adversarial questions: AUC of "it cannot be answered" by the model's own probability of its refusal, by the
          verifier, and by both (sum of log-odds, nothing fitted).
+general: the packaged general questions, asked without passages: what tuning has cost.
 --read:  answers of the product in the style ``sentence`` to so many questions, a third of each of three sets, written to a
          file to be read by a person: question, what is right, what was answered, the passage cited.
 """
@@ -35,6 +36,7 @@ from finetune.answer_dataset import AnswerQuestion, read_answer_questions
 from finetune.answer_metrics import by_characters, scores
 from finetune.answer_report import report_of
 from finetune.answers import MAX_NEW_TOKENS, evaluate_answers
+from finetune.general_ability import evaluate_general
 from finetune.metrics import mean, roc_auc
 from finetune.samples import holds
 from serving.batches import MOST_TOKENS, PackagedBatchWriter, batches
@@ -46,7 +48,7 @@ from serving.prompts import NOT_FOUND, Message, Style, render_answer
 from serving.releases import LIVE, Release
 from serving.verifier import PACKAGED, load_verifier, logit, shown
 
-PARTS = ("answers", "absent", "twisted")
+PARTS = ("absent", "twisted", "general", "answers")
 READ_FROM = ("company", "squad2", "gitlab_handbook")
 
 
@@ -122,6 +124,11 @@ class Alone:
         """What it answers."""
         found = PackagedBatchWriter(self._packaged).write(self.prompts(asked, style), MAX_NEW_TOKENS, quiet)
         return [text for text, _ in found]
+
+    def general(self) -> tuple[float, tuple[float, float]]:
+        """Share of the general questions that it answers rightly, with its interval."""
+        found = evaluate_general(PackagedBatchWriter(self._packaged), quiet)
+        return found["contains"], tuple(found["interval"])
 
     def refusing(self, asked: Sequence[Shown], style: Style) -> list[float]:
         """Probability that it begins its answer as it begins a refusal."""
@@ -270,6 +277,9 @@ def main() -> int:
             absent(places["squad2"], arguments.releases, arguments.limit, settings)
         if "twisted" in arguments.parts:
             adversarial(places["squad2"], arguments.releases, 2 * arguments.limit, settings)
+        for release in arguments.releases if "general" in arguments.parts else ():
+            share, (low, high) = Alone(released(settings, release), settings).general()
+            print(f"{release}: general questions right {share:.3f} ({low:.3f} to {high:.3f})", flush=True)
         if "answers" in arguments.parts:
             answers({name: places[name] for name in arguments.sets}, arguments.releases, arguments.limit, settings)
         if arguments.read:
