@@ -80,8 +80,8 @@ class Work:
 
     def begin(self, run_id: str) -> None:
         """A run is carried out from now on, perhaps one that was cancelled before and goes on."""
-        self.run_id, self.ran = run_id, True
-        self.cancelled.clear()
+        # A new event: a look at how the run stood before shall not end how it goes on.
+        self.run_id, self.ran, self.cancelled = run_id, True, threading.Event()
 
     def gather(self, name: str, text: str, folder: str | None) -> dict[str, str]:
         """Keep what the run learns from beside it; which release answers now is decided here, once."""
@@ -281,8 +281,10 @@ def carry_out_run(name: str, text: str, folder: str | None) -> dict[str, str]:
     return trained if trained["problem"] else _release(run_id, name, text, folder)
 
 
-def serve(settings: Settings, stop: threading.Event) -> bool:
+def serve(settings: Settings, stop: threading.Event, work_of: Callable[[Settings], Work] = Work) -> bool:
     """Carry out runs until told to stop; returns whether it ended to give memory back, and is to be started anew.
+
+    work_of: makes what the steps work with.
 
     Raises:
         Conflict: another trainer has this data folder.
@@ -290,7 +292,7 @@ def serve(settings: Settings, stop: threading.Event) -> bool:
     global _work
     home = settings.ingest.home
     with _alone(home):
-        _work = work = Work(settings)
+        _work = work = work_of(settings)
         url = database_of(home, settings.ingest.sqlalchemy_url)
         migrated(home, url)
         config: DBOSConfig = {
@@ -320,10 +322,11 @@ def _watch(work: Work, stop: threading.Event) -> bool:
     idle = 0
     while not stop.wait(LOOK_S):
         alive.touch()
-        if work.run_id and not work.cancelled.is_set():
+        cancelled = work.cancelled
+        if work.run_id and not cancelled.is_set():
             status = DBOS.get_workflow_status(work.run_id)
             if status is not None and status.status == "CANCELLED":
-                work.cancelled.set()
+                cancelled.set()
         # Twice, for a run that was cancelled is still at its last step, and one may have been queued between two looks.
         idle = idle + 1 if work.ran and not DBOS.list_workflows(status=_OPEN, load_input=False) else 0
         if idle > 1 and "torch" in sys.modules:

@@ -44,9 +44,9 @@ class Search:
         hits = {hit.id: hit.payload for hit in self._shelf.index.payloads(kb.id, live=True)}
         found = []
         for n, each in enumerate(self._shelf.find(question), start=1):
-            said = hits[each.id]
+            said = hits[each.chunk_id]
             place = (said["document"], said["title"], said["version"], said["text"], tuple(said["heading_path"]))
-            found.append(Passage(n, each.id, *place, pages=(3,), score=each.score))
+            found.append(Passage(n, each.chunk_id, *place, pages=(3,), score=each.score))
         return Found(found)
 
 
