@@ -11,7 +11,7 @@ A passage stands in a row of its own before the first pair that names it. The la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ingest.catalog import Catalog
@@ -67,14 +67,22 @@ class PairSamples:
         self._search = search
         self._prepare = prepare
 
-    def rows(self, kb: KnowledgeBase, *, reviewed: bool = False, report: Progress = lambda *_: None) -> Iterator[Row]:
+    def rows(
+        self,
+        kb: KnowledgeBase,
+        *,
+        reviewed: bool = False,
+        languages: Collection[str] = (),
+        report: Progress = lambda *_: None,
+    ) -> Iterator[Row]:
         """Rows as above, one pair after the other, so that a long list is never in memory at once.
 
-        reviewed: only pairs that a person approved or edited.
+        reviewed:  only pairs that a person approved or edited.
+        languages: only pairs in these; all when there are none.
         """
         self._fresh.refresh(kb)
         self._prepare(kb)
-        wanted = self._wanted(kb, reviewed=reviewed)
+        wanted = self._wanted(kb, languages, reviewed=reviewed)
         told: set[str] = set()
         left = 0
         for done, pair in enumerate(wanted):
@@ -92,13 +100,14 @@ class PairSamples:
             yield {"pair": _pair_row(pair, chunks, found)}
         yield {"end": {"kb": kb.name, "kb_id": kb.id, "pairs": len(wanted) - left, "left": left}}
 
-    def _wanted(self, kb: KnowledgeBase, *, reviewed: bool) -> list[Pair]:
+    def _wanted(self, kb: KnowledgeBase, languages: Collection[str], *, reviewed: bool) -> list[Pair]:
         return [
             pair
             for batch in self._pairs.batches(kb.id, Wanted(kept=True, stale=False))
             for pair in batch
             # A follow-up is made standalone before anybody writes an answer: the prompt never holds it as it was asked.
             if pair.side is not Side.TEST and not pair.history and (pair.reviewer or not reviewed)
+            if not languages or pair.language in languages
         ]
 
 

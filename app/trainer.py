@@ -77,18 +77,22 @@ class Work:
     cancelled: threading.Event = field(default_factory=threading.Event)
     run_id: str = ""
     ran: bool = False
+    _told: str = ""
 
     def begin(self, run_id: str) -> None:
         """A run is carried out from now on, perhaps one that was cancelled before and goes on."""
         # A new event: a look at how the run stood before shall not end how it goes on.
-        self.run_id, self.ran, self.cancelled = run_id, True, threading.Event()
+        self.run_id, self.ran, self.cancelled, self._told = run_id, True, threading.Event(), ""
 
     def gather(self, name: str, text: str, folder: str | None) -> dict[str, str]:
         """Keep what the run learns from beside it; which release answers now is decided here, once."""
         from app.training import live_release, store_of
         from app.training_material import keep, rows_of
+        from serving.releases import checked_name
 
         recipe = self._recipe(name, text, folder)
+        # A name that no release may have should not cost an hour.
+        checked_name(recipe.name)
         (self.folder / RECIPE).write_text(text, encoding="utf-8")
 
         def fetched() -> None:
@@ -213,9 +217,10 @@ class Work:
     def _tell(self, stage: str, done: int = 0, total: int = 0, more: dict[str, Any] | None = None) -> None:
         path = self.folder / PROGRESS
         with contextlib.suppress(OSError):
-            # A look now and then is enough; the last word of a stage is that the next one begins.
-            if 0 < done < total and time.time() - path.stat().st_mtime < TOLD_EVERY_S:
+            # A look now and then is enough.
+            if stage == self._told and time.time() - path.stat().st_mtime < TOLD_EVERY_S:
                 return
+        self._told = stage
         part = path.with_suffix(".part")
         part.write_text(json.dumps({"stage": stage, "done": done, "total": total, **(more or {})}))
         part.replace(path)

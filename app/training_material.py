@@ -128,7 +128,9 @@ def rows_of(recipe: Recipe, settings: Settings, progress: Progress, desk: DeskOp
         yield from _dataset_rows(dataset, settings, progress)
     if recipe.data.kb:
         with desk() as opened:
-            yield from opened.pairs(recipe.data.kb).samples(reviewed=recipe.data.reviewed, report=progress)
+            said = recipe.data
+            pairs = opened.pairs(recipe.data.kb)
+            yield from pairs.samples(reviewed=said.reviewed, languages=said.languages, report=progress)
 
 
 def material_of(recipe: Recipe, settings: Settings, progress: Progress, desk: DeskOpener = open_desk) -> Material:

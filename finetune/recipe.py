@@ -60,11 +60,13 @@ class Data(_Part):
 
     kb:       a knowledge base whose reviewed or unreviewed pairs (train side) are taken, with passages of its live index.
     datasets: folders with documents.jsonl and questions.jsonl.
+    languages: of the pairs that are taken from ``kb``; empty: all.
     general:  a JSONL file of {"messages": [{role, content}...]}, for what the model must not forget.
     """
 
     kb: str | None = None
     reviewed: bool = False
+    languages: tuple[str, ...] = ()
     datasets: tuple[Path, ...] = ()
     general: Path | None = None
 

@@ -100,6 +100,7 @@ def train(
     # The sequences are those of all epochs: each epoch has other passages around the same answers.
     steps = max(1, round(len(sequences) / per_update))
     steps = min(steps, said.steps) if said.steps else steps
+    _drop_torn(folder)
     last = get_last_checkpoint(str(folder))
     before = json.loads((Path(last) / PACE).read_text()) if last else {"spent": 0.0, "tokens": 0}
     spent = float(before["spent"])
@@ -297,6 +298,16 @@ class _Watch:
         """A line of the losses, readable while the run goes on."""
         with (self._folder / LOSSES).open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row | {"seconds": round(self._pace.spent, 1)}) + "\n")
+
+
+def _drop_torn(folder: Path) -> None:
+    """Remove checkpoints that a kill left half written: the pace is the last thing that is written into one."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / PACE).read_text())
+        except (OSError, ValueError):
+            log.warning("%s was not written to its end; the run goes on from the one before", checkpoint.name)
+            shutil.rmtree(checkpoint)
 
 
 def _rewind(losses: Path, step: int) -> None:

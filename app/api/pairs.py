@@ -14,6 +14,7 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Query
 from fastapi import Request as HttpRequest
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
@@ -44,6 +45,7 @@ from ingest.records import KnowledgeBase
 router = APIRouter(prefix="/api/knowledge-bases/{kb}/pairs", tags=["pairs"])
 _JSON_LINES = "application/x-ndjson"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+LanguageCode = Annotated[Text, Field(max_length=10)]
 # Pairs sent as one piece: each is a hop to another thread.
 _AT_ONCE = 100
 # Of samples: each is a search.
@@ -171,6 +173,7 @@ async def stream_samples(
     service: ServiceOf,
     principal: Authenticated,
     reviewed: Annotated[bool, Query(description="Only pairs that a person approved or edited.")] = False,
+    language: Annotated[list[LanguageCode], Query(description="Only pairs in this language; may be given again.")] = [],  # noqa: B006 - FastAPI copies it
 ) -> StreamingResponse:
     """What training reads: pairs of the training side, each after the passages that it names and those retrieval finds.
 
@@ -178,7 +181,7 @@ async def stream_samples(
     """
     base = await find_kb(service, kb, principal)
     samples = await asyncio.to_thread(samples_of_workspace, service.workspace)
-    rows = _told(samples.rows(base, reviewed=reviewed))
+    rows = _told(samples.rows(base, reviewed=reviewed, languages=language))
     return StreamingResponse(_pieces(rows, _SAMPLES_AT_ONCE), media_type=_JSON_LINES)
 
 

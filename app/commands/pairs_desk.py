@@ -6,7 +6,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,7 +74,7 @@ class PairsDesk(Protocol):
         """Write the test side as a dataset."""
         ...
 
-    def samples(self, *, reviewed: bool, report: Progress) -> Iterator[Row]:
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
         """What training reads (app/pair_samples.py), row by row; the last row is the end."""
         ...
 
@@ -129,9 +129,9 @@ class LocalPairs:
         """Write the test side as a dataset."""
         return self._pairs.evalset(self._kb, folder, reviewed=reviewed)
 
-    def samples(self, *, reviewed: bool, report: Progress) -> Iterator[Row]:
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
         """What training reads."""
-        return self._sampled().rows(self._kb, reviewed=reviewed, report=report)
+        return self._sampled().rows(self._kb, reviewed=reviewed, languages=languages, report=report)
 
 
 class RemotePairs:
@@ -215,10 +215,11 @@ class RemotePairs:
             raise UsageError(f"{folder} cannot be written: {exc.strerror}") from exc
         return made
 
-    def samples(self, *, reviewed: bool, report: Progress) -> Iterator[Row]:
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
         """What training reads, as it comes."""
         done = 0
-        with self._stream("GET", f"{self._url}/samples", params={"reviewed": reviewed}) as reply:
+        asked = {"reviewed": reviewed, "language": list(languages)}
+        with self._stream("GET", f"{self._url}/samples", params=asked) as reply:
             for line in reply.iter_lines():
                 row: Row = json.loads(line)
                 if "error" in row:

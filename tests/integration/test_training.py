@@ -147,6 +147,9 @@ def test_steps_that_a_killed_run_took_after_its_checkpoint_are_told_once(tmp_pat
 
     cut = run(tmp_path / "run", after_five)
     with (tmp_path / "run" / LOSSES).open("a") as lines:
+        # A checkpoint that was being written when the run was killed is none.
+        (tmp_path / "run" / "checkpoint-6").mkdir()
+        (tmp_path / "run" / "checkpoint-6" / "trainer_state.json").write_text("{")
         lines.write('{"step": 6, "loss": 9.0, "seconds": 1, "tokens": 1}\n{"step": 7, "lo')
     done = run(tmp_path / "run")
     steps = [row["step"] for row in losses(tmp_path / "run") if "loss" in row]

@@ -48,8 +48,10 @@ def test_samples_of_a_server_are_those_of_the_folder(tmp_path: Path, monkeypatch
     with serving(home, FRONTDESK_API_KEY=KEY):
         beside = material()
         assert material(reviewed=True).samples == []
+        chinese = material(languages=["zh"])
         with pytest.raises(NotFound, match="nowhere"):
             material(kb="nowhere")
     assert beside.samples == alone.samples
+    assert chinese.samples == [s for s in alone.samples if any("一" <= letter <= "鿿" for letter in s.question)] != []
     assert beside.passages == alone.passages
     assert (beside.data, beside.left, beside.learnt) == (alone.data, alone.left, alone.learnt)

@@ -110,6 +110,8 @@ def test_what_is_tested_rejected_or_a_follow_up_is_not_learnt(room: Room) -> Non
     assert questions(room.rows(reviewed=True)) == []
     store.review(room.shelf.base.id, ids[0], ReviewState.APPROVED, "Ann")
     assert questions(room.rows(reviewed=True)) == ["Trained on?"]
+    assert questions(room.rows(languages=("zh", "en"))) == ["Trained on?"]
+    assert questions(room.rows(languages=("zh",))) == []
 
 
 def test_the_sources_of_what_cannot_be_answered_are_what_retrieval_would_bring(room: Room) -> None:
@@ -158,4 +160,4 @@ def test_what_breaks_off_says_why(room: Room, make: Desks) -> None:
 
     remote = RemotePairs(lambda *_, **__: reply, lambda *_, **__: Stream(), "kb")
     with pytest.raises(FrontdeskError, match="gone away"):
-        list(remote.samples(reviewed=False, report=lambda *_: None))
+        list(remote.samples(reviewed=False, languages=(), report=lambda *_: None))
