@@ -199,7 +199,12 @@ class TrainingRuns:
 
     def _text(self, recipe: str | Mapping[str, Any]) -> tuple[str, str, str | None]:
         if not isinstance(recipe, str):
-            return "sent", json.dumps(recipe, ensure_ascii=False, indent=1), None
+            text = json.dumps(recipe, ensure_ascii=False, indent=1)
+            try:
+                text.encode()
+            except UnicodeEncodeError as exc:
+                raise UsageError("the recipe is not valid Unicode: send it as UTF-8, without lone surrogates") from exc
+            return "sent", text, None
         for each in self.recipes():
             if recipe in (each.name, each.path.stem):
                 try:

@@ -136,7 +136,7 @@ def chart(losses: Losses, t: Translate) -> None:
     names = (t("train_axis_step"), t("train_axis_loss"), t("train_axis_line"))
     data = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
     if data:
-        st.line_chart(data, x=names[0], y=names[1], color=names[2], height=240)
+        st.line_chart(data, x=names[0], y=names[1], color=names[2], height=320)
 
 
 def _buttons(desk: Desk, run: TrainingRun) -> None:

@@ -109,6 +109,12 @@ def test_losses_and_curve_come_from_the_runs_folder(room: Room) -> None:
         ("POST", "training-runs", {"json": {"recipe": ""}}, (422, "invalid_request")),
         ("POST", "training-runs", {"json": {"recipe": {"name": "x" * 60_000}}}, (400, "invalid_request")),
         ("POST", "training-runs", {"json": {}}, (422, "invalid_request")),
+        (
+            "POST",
+            "training-runs",
+            {"content": b'{"recipe": {"name": "\\ud800"}}', "headers": {"Content-Type": "application/json"}},
+            (400, "invalid_request"),
+        ),
         ("GET", "training-runs/nothing", {}, (404, "not_found")),
         ("GET", "training-runs/nothing/losses", {}, (404, "not_found")),
         ("GET", "training-runs/..%2f..%2fx/curve.png", {}, (404, "not_found")),

@@ -57,7 +57,8 @@ class Room:
 
     def draft(self, question: str, document: str, **said: Any) -> Draft:
         chunks = [c for c in self.shelf.pairs._live.walk(self.shelf.base) if c.document == document][:1]
-        return Draft(question, "It is.", tuple(chunks), "rule:x", "en", **said)
+        answer = "" if said.get("kind") is PairKind.UNANSWERABLE else "It is."
+        return Draft(question, answer, tuple(chunks), "rule:x", "en", **said)
 
     def keep(self, *drafts: Draft) -> list[str]:
         pairs = [pair_of(draft, self.shelf.base.id, {}) for draft in drafts]

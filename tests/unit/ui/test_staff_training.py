@@ -91,7 +91,7 @@ def test_what_came_of_them_is_said() -> None:
     )
     assert not app.exception
     said = words(app)
-    assert "Release **demo@12ab** waits for its gate" in said
+    assert "Release **demo:color[\\@]12ab** waits for its gate" in said
     assert "train.steps: \\*wrong\\*" in said
     assert "Recipe sent over the API" in said
     assert [button.key for button in app.button] == ["train-start-do", "train-resume-r3"]
