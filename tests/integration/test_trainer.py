@@ -22,7 +22,7 @@ from serving.release_store import ReleaseStore
 from tests import packaged_model
 from tests.integration.test_cli_train import FACTS
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 RECIPE = """
 name: NAME
 adapter: {rank: 2, alpha: 4}
@@ -65,7 +65,7 @@ class Room:
             process.kill()
             process.wait()
 
-    def until(self, run_id: str, what: Callable[[TrainingRun], bool], seconds: float = 300) -> TrainingRun:
+    def until(self, run_id: str, what: Callable[[TrainingRun], bool], seconds: float = 900) -> TrainingRun:
         end = time.monotonic() + seconds
         while True:
             run = self.runs.get(run_id)
@@ -106,7 +106,7 @@ def test_a_killed_trainer_goes_on_and_the_next_run_waits(room: Room) -> None:
     assert room.runs.get(first.id).state == "running"
     material = (room.home / RUNS / first.id / "material.jsonl").stat().st_mtime_ns
     with room.trainer():
-        done = room.until(first.id, lambda run: run.state != "running")
+        done = room.until(first.id, lambda run: run.state not in ("queued", "running"))
         short = room.until(second.id, lambda run: run.state not in ("queued", "running"))
     assert (done.state, done.reason, done.step, done.steps) == ("done", "", 6, 6)
     # It went on from the checkpoint, with what it had begun with, and took no step twice.

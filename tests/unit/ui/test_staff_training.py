@@ -84,7 +84,7 @@ def test_what_came_of_them_is_said() -> None:
     seen: list[httpx.Request] = []
     app = page(
         run(id="r1", state="done", release="demo@12ab", **ended),
-        run(id="r2", state="failed", reason="train.steps: *wrong*", step=0, **ended),
+        run(id="r2", state="failed", reason="A *wrong* line", step=0, **ended),
         run(id="r3", state="cancelled", step=0, recipe="sent", **ended),
         seen=seen,
         **{f"{URL}/r3/resume": run(id="r3", state="queued")},
@@ -92,7 +92,7 @@ def test_what_came_of_them_is_said() -> None:
     assert not app.exception
     said = words(app)
     assert "Release **demo:color[\\@]12ab** waits for its gate" in said
-    assert "train.steps: \\*wrong\\*" in said
+    assert "A \\*wrong\\* line" in said
     assert "Recipe sent over the API" in said
     assert [button.key for button in app.button] == ["train-start-do", "train-resume-r3"]
     app.button(key="train-resume-r3").click().run()
