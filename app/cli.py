@@ -21,6 +21,7 @@ from app.commands import (
     releases,
     sync,
     train,
+    trainer,
     up,
 )
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("train")(train.train)
+app.command("trainer")(trainer.trainer)
 app.command("up")(up.up)
 app.command("bulk-ingest")(bulk.bulk_ingest)
 app.add_typer(sync.app, name="sync")

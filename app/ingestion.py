@@ -10,18 +10,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
-from sqlalchemy import make_url
 
 from app import workflows
+from app.durable import JsonSerializer, executor_id
 from app.worker import Stopping, Worker, WorkerNotStarted
-from app.workflows import APPLICATION_VERSION, QUEUE, JsonSerializer, Stage, Work, ingest
+from app.workflows import APPLICATION_VERSION, QUEUE, Stage, Work, ingest
 from ingest.catalog import Catalog
 from ingest.pipeline import Pipeline
 from ingest.reconcile import SILENCE
@@ -189,7 +188,7 @@ class Ingestor:
             "name": "frontdesk",
             "system_database_url": self._database_url or f"sqlite:///{self._home / 'ingestion.db'}",
             "application_version": self._version,
-            "executor_id": _executor_id(self._home),
+            "executor_id": executor_id(self._home / "executor-id"),
             "serializer": JsonSerializer(),
             "log_level": "WARNING",
         }
@@ -279,11 +278,6 @@ class Ingestor:
             self.wake()
 
 
-def workflow_database(url: str) -> str | None:
-    """Where workflows are kept beside a database: PostgreSQL itself; None for SQLite, which gets a file of its own."""
-    return url if make_url(url).get_backend_name() == "postgresql" else None
-
-
 def _utc(moment: datetime) -> datetime:
     """SQLite gives moments back without their zone."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -293,12 +287,3 @@ def _name(version: Version) -> str:
     """One workflow for each writing of a version."""
     # A document that was deleted and uploaded again begins with generation 1 once more.
     return f"{version.document_id}.{version.id}.{version.generation}"
-
-
-def _executor_id(home: Path) -> str:
-    """This data folder's name among the processes that share a database; made once, kept for ever."""
-    path = home / "executor-id"
-    if not path.is_file():
-        home.mkdir(parents=True, exist_ok=True)
-        path.write_text(uuid.uuid4().hex)
-    return path.read_text().strip()

@@ -33,6 +33,7 @@ from app.api import (
     sources,
     stream,
     system,
+    training,
 )
 from app.api.limits import RequestLimits
 from app.api.models import ErrorBody
@@ -45,7 +46,7 @@ GRACE_S = 10
 # Routes are tried in this order: those of customers come first.
 _ROUTERS = (
     chat, openai, conversations, knowledge_bases, indexes, documents, curation, curated, glossary, pairs, passages, pages, review, sources,
-    retrieve, system,
+    retrieve, training, system,
 )  # fmt: skip
 _DESCRIPTION = "Answers a company's customers from the company's own files; every answer names the page it came from."
 _ERRORS = (400, 401, 404, 408, 409, 413, 422, 429, 500, 503, 504)

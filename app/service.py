@@ -14,11 +14,12 @@ from cachetools import LRUCache
 
 from app.bases import BaseLookup
 from app.conversations import Conversations
+from app.durable import workflow_database
 from app.errors import UsageError
 from app.health import Checkup
 from app.idempotency import IdempotencyKeys
 from app.indexing import IndexTasks
-from app.ingestion import Ingestor, workflow_database
+from app.ingestion import Ingestor
 from app.metrics import Metrics
 from app.pair_work import PairWork
 from app.pairs import KnowledgePairs, pairs_of
@@ -27,6 +28,7 @@ from app.rag.front import AnswerFront
 from app.rag.wiring import front_of
 from app.sources import Keeper
 from app.telling import Telling
+from app.training_runs import TrainingRuns
 from app.workspace import Settings, Workspace, open_workspace
 
 # Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
@@ -54,6 +56,7 @@ class Service:
     indexes: IndexTasks = field(init=False)
     pairs: KnowledgePairs = field(init=False)
     pair_work: PairWork = field(init=False)
+    training: TrainingRuns = field(init=False)
     answers: AnswerFront = field(init=False)
     bases: BaseLookup = field(init=False)
     telling: Telling = field(init=False)
@@ -65,6 +68,7 @@ class Service:
         self.indexes = IndexTasks(self.workspace, self.ingestor.wake)
         self.pairs = pairs_of(self.workspace)
         self.pair_work = PairWork()
+        self.training = TrainingRuns(self.settings.ingest.home, self.settings.ingest.sqlalchemy_url)
         work = self.workspace
         parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
         self.answers = front_of(self.chain, *parts)
@@ -122,6 +126,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 await watching
             service.indexes.stop()
             await asyncio.to_thread(service.pair_work.stop)
+            await asyncio.to_thread(service.training.close)
             await asyncio.to_thread(service.sources.stop)
             await asyncio.to_thread(service.ingestor.stop)
             service.bases.close()

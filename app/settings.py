@@ -21,6 +21,7 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_SPELLING``          whether slips of the pen in English questions are searched for corrected, too
     ``FRONTDESK_HOST``              address the API binds; anything but loopback needs a key
     ``FRONTDESK_PORT``              its port
+    ``FRONTDESK_API_URL``           where the trainer reaches the server; on the server's machine it finds it by itself
     ``FRONTDESK_API_KEY``           the key that every request must carry; without one only loopback is served
     ``FRONTDESK_UPLOAD_MAX_MB``     megabytes that one upload request may have
     ``FRONTDESK_UPLOAD_MAX_FILES``  files that one upload request may have
@@ -50,6 +51,7 @@ class AppSettings(BaseSettings):
     spelling: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    api_url: str | None = None
     api_key: SecretStr | None = None
     upload_max_mb: int = Field(default=200, ge=1)
     upload_max_files: int = Field(default=100, ge=1, le=1000)

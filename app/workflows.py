@@ -7,7 +7,6 @@ workflow. So an open workflow always means unfinished work.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dbos import DBOS, Serializer
+from dbos import DBOS
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -48,22 +47,6 @@ MOST_WORKERS = 5
 PARSED_AT_ONCE = 2
 ENDED = -1
 T = TypeVar("T")
-
-
-class JsonSerializer(Serializer):
-    """Arguments and results as JSON: nothing that is read back can run code, and a person can read it."""
-
-    def serialize(self, data: Any) -> str:
-        """To text; what JSON does not know becomes its description."""
-        return json.dumps(data, default=str)
-
-    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - the base class names it so
-        """Back from text."""
-        return json.loads(serialized_data)
-
-    def name(self) -> str:
-        """Stored beside each value."""
-        return "frontdesk_json"
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from measuring_sets import gitlab, read
 
 from app.evaluation import indexed
-from app.training import DatasetSearcher
+from app.training_material import DatasetSearcher
 from finetune.answer_dataset import AnswerQuestion, read_answer_questions
 from finetune.samples import FOUND, gold_of, holds
 from finetune.support_data import clapnq, squad, write

@@ -142,20 +142,35 @@ def read_recipe(path: Path) -> Recipe:
         RecipeError: it cannot be read, or a line of it is wrong; the message names the line's key.
     """
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise RecipeError(f"{path} cannot be read ({exc.strerror})") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError as exc:
         raise RecipeError(f"{path} is no YAML: {str(exc).splitlines()[0]}") from exc
+    return parse_recipe(text, str(path), path.parent)
+
+
+def parse_recipe(text: str, name: str, folder: Path) -> Recipe:
+    """A recipe from its text, YAML or JSON.
+
+    name:   what errors call it.
+    folder: what relative paths in it are relative to.
+
+    Raises:
+        RecipeError: a line of it is wrong; the message names the line's key.
+    """
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise RecipeError(f"{name} is no YAML: {str(exc).splitlines()[0]}") from exc
     if not isinstance(said, dict):
-        raise RecipeError(f"{path} is no recipe: it must be a mapping with name and data")
+        raise RecipeError(f"{name} is no recipe: it must be a mapping with name and data")
     try:
         recipe = Recipe.model_validate(said)
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the recipe"
-        raise RecipeError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from exc
-    folder = path.parent
+        raise RecipeError(f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from exc
     data = recipe.data.model_copy(
         update={
             "datasets": tuple(folder / each for each in recipe.data.datasets),

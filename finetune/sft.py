@@ -101,10 +101,14 @@ def train(
     # The sequences are those of all epochs: each epoch has other passages around the same answers.
     steps = max(1, round(len(sequences) / per_update))
     steps = min(steps, said.steps) if said.steps else steps
+    _drop_torn(folder)
     last = get_last_checkpoint(str(folder))
-    spent = float(json.loads((Path(last) / PACE).read_text())["spent"]) if last else 0.0
+    before = json.loads((Path(last) / PACE).read_text()) if last else {"spent": 0.0, "tokens": 0}
+    spent = float(before["spent"])
+    _rewind(folder / LOSSES, int(Path(last).name.rpartition("-")[2]) if last else 0)
     pace = Pace(steps, said.warmup, said.minutes, spent)
     watch = _Watch(folder, recipe.name, pace, steps, report, cancelled)
+    watch.tokens = int(before["tokens"])
     clock = time.perf_counter()
     with warnings.catch_warnings():
         # The libraries ask each other by names that are about to go: nobody who trains can do anything about it.
@@ -134,7 +138,7 @@ def train(
         sequences=len(sequences),
         tokens=seen,
         tokens_alone=tokens_alone,
-        tokens_per_second=round(seen / max(seconds, 1e-9), 1),
+        tokens_per_second=round(seen / max(spent + seconds, 1e-9), 1),
         trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         peak_mib=peak_mib(),
         loss=watch.loss,
@@ -279,7 +283,8 @@ class _Watch:
         """Keep the losses, report."""
         if "loss" in logs:
             self.loss = float(logs["loss"])
-            self.write({"step": step, "loss": self.loss, "learning_rate": logs.get("learning_rate")})
+            rate = logs.get("learning_rate")
+            self.write({"step": step, "loss": self.loss, "learning_rate": rate, "tokens": self.tokens})
             self._report(step, self._steps, self.loss)
         elif "eval_loss" in logs:
             self.write({"step": step, "eval_loss": float(logs["eval_loss"])})
@@ -294,6 +299,33 @@ class _Watch:
         """A line of the losses, readable while the run goes on."""
         with (self._folder / LOSSES).open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row | {"seconds": round(self._pace.spent, 1)}) + "\n")
+
+
+def _drop_torn(folder: Path) -> None:
+    """Remove checkpoints that a kill left half written: the pace is the last thing that is written into one."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / PACE).read_text())
+        except (OSError, ValueError):
+            log.warning("%s was not written to its end; the run goes on from the one before", checkpoint.name)
+            shutil.rmtree(checkpoint)
+
+
+def _rewind(losses: Path, step: int) -> None:
+    """Forget what was written after the checkpoint that the run goes on from: a killed run takes these steps again."""
+    if not losses.is_file():
+        return
+    kept = []
+    for line in losses.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(f"{line}\n")
+        except ValueError:
+            # The line that was being written when the run was killed.
+            continue
+    part = losses.with_suffix(".part")
+    part.write_text("".join(kept), encoding="utf-8")
+    part.replace(losses)
 
 
 def _padding(inputs: dict[str, Any]) -> int:

@@ -19,6 +19,7 @@ from ui.pairs import PairCalls
 from ui.replies import NONSENSE, ApiAway, ApiError, error_of, field_of, from_body, path_of, read_reply
 from ui.retrieval import RetrievalCalls
 from ui.sources import SourceCalls
+from ui.training import TrainingCalls
 from ui.wire import (
     Answer,
     ChatEvent,
@@ -46,7 +47,7 @@ STREAM_S = 60.0
 UPLOAD_S = 600.0
 
 
-class Client(CurationCalls, CuratedCalls, GlossaryCalls, PairCalls, RetrievalCalls, SourceCalls):
+class Client(CurationCalls, CuratedCalls, GlossaryCalls, PairCalls, RetrievalCalls, SourceCalls, TrainingCalls):
     """The API of one server.
 
     Usage:

@@ -11,7 +11,20 @@ import streamlit as st
 from ui import frame
 from ui.client import ApiError
 from ui.rendering import escaped
-from ui.staff_pages import bases, curated, desk, documents, glossary, pairs, retrieval, review, sources, system, waiting
+from ui.staff_pages import (
+    bases,
+    curated,
+    desk,
+    documents,
+    glossary,
+    pairs,
+    retrieval,
+    review,
+    sources,
+    system,
+    training,
+    waiting,
+)
 from ui.staff_pages.desk import Desk
 from ui.staff_pages.parts import show_notice
 from ui.texts import Translate
@@ -26,6 +39,7 @@ _PAGES: tuple[tuple[str, str, Callable[[Desk], None]], ...] = (
     ("curated", "edit_note", curated.show),
     ("glossary", "translate", glossary.show),
     ("pairs", "model_training", pairs.show),
+    ("training", "exercise", training.show),
     ("bases", "library_books", bases.show),
     ("retrieval", "manage_search", retrieval.show),
     ("waiting", "support_agent", waiting.show),

@@ -14,6 +14,7 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Query
 from fastapi import Request as HttpRequest
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from app.api.answering import find_kb
 from app.api.auth import Authenticated
@@ -32,9 +33,11 @@ from app.api.pair_models import (
     WorkBody,
     WorkState,
 )
+from app.pair_samples import Row, samples_of_workspace
 from app.pair_work import Work
 from app.pairs import chunk_json, pair_json, run_json
 from app.service import Service
+from ingest.errors import FrontdeskError
 from ingest.pairs.evalset import DOCUMENTS, QUESTIONS
 from ingest.pairs.formats import Format, lines
 from ingest.records import KnowledgeBase
@@ -42,8 +45,11 @@ from ingest.records import KnowledgeBase
 router = APIRouter(prefix="/api/knowledge-bases/{kb}/pairs", tags=["pairs"])
 _JSON_LINES = "application/x-ndjson"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+LanguageCode = Annotated[Text, Field(max_length=10)]
 # Pairs sent as one piece: each is a hop to another thread.
 _AT_ONCE = 100
+# Of samples: each is a search.
+_SAMPLES_AT_ONCE = 10
 _PIECE = 1 << 18
 
 
@@ -161,6 +167,24 @@ async def export_evalset(
     return StreamingResponse(_read(packed), media_type="application/zip", headers=headers)
 
 
+@router.get("/samples", response_class=StreamingResponse, responses={200: {"content": {_JSON_LINES: _BYTES}}})
+async def stream_samples(
+    kb: KbName,
+    service: ServiceOf,
+    principal: Authenticated,
+    reviewed: Annotated[bool, Query(description="Only pairs that a person approved or edited.")] = False,
+    language: Annotated[list[LanguageCode], Query(description="Only pairs in this language; may be given again.")] = [],  # noqa: B006 - FastAPI copies it
+) -> StreamingResponse:
+    """What training reads: pairs of the training side, each after the passages that it names and those retrieval finds.
+
+    JSON Lines; the last row is `end`. Without one the list is not whole, and nothing should be trained on it.
+    """
+    base = await find_kb(service, kb, principal)
+    samples = await asyncio.to_thread(samples_of_workspace, service.workspace)
+    rows = _told(samples.rows(base, reviewed=reviewed, languages=language))
+    return StreamingResponse(_pieces(rows, _SAMPLES_AT_ONCE), media_type=_JSON_LINES)
+
+
 @router.get("/{pair_id}")
 async def show_pair(kb: KbName, pair_id: Text, service: ServiceOf, principal: Authenticated) -> PairDetail:
     """A pair with the passages that it was made of, as they are now."""
@@ -180,9 +204,18 @@ async def review_pair(
     return PairBody(**pair_json(pair))
 
 
-def _pieces(found: Iterator[str]) -> Iterator[bytes]:
-    while some := list(islice(found, _AT_ONCE)):
+def _pieces(found: Iterator[str], at_once: int = _AT_ONCE) -> Iterator[bytes]:
+    while some := list(islice(found, at_once)):
         yield "".join(some).encode()
+
+
+def _told(rows: Iterator[Row]) -> Iterator[str]:
+    try:
+        for row in rows:
+            yield json.dumps(row, ensure_ascii=False) + "\n"
+    except FrontdeskError as exc:
+        # The status has been sent: what went wrong is said in a row of its own.
+        yield json.dumps({"error": str(exc)}, ensure_ascii=False) + "\n"
 
 
 def _evalset(service: Service, base: KnowledgeBase, reviewed: bool) -> IO[bytes]:

@@ -73,7 +73,7 @@ def progress_bar(title: str) -> Iterator[Callable[[str, str, int, int], None]]:
 
         def report(document: str, stage: str, done: int, total: int) -> None:
             name = document if len(document) <= 40 else "…" + document[-39:]
-            bar.update(task, description=f"{stage} {_escaped(name)}", completed=done, total=total)
+            bar.update(task, description=f"{stage} {_escaped(name)}", completed=done, total=total or None)
 
         yield report
 

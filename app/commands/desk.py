@@ -18,6 +18,7 @@ from app.commands.pairs_desk import LocalPairs, PairsDesk
 from app.commands.written_desk import CURATED, GLOSSARY, LocalWritten, WrittenDesk
 from app.errors import Conflict
 from app.indexing import do, settle_builds
+from app.pair_samples import samples_of_workspace
 from app.pairs import pairs_of
 from app.rag.answer import Ask
 from app.sources import look_at, remove
@@ -305,7 +306,8 @@ class LocalDesk:
 
     def pairs(self, kb: str | None) -> PairsDesk:
         """A knowledge base's pairs."""
-        return LocalPairs(pairs_of(self._workspace), self._kb(kb))
+        work = self._workspace
+        return LocalPairs(pairs_of(work), self._kb(kb), lambda: samples_of_workspace(work))
 
     def index(self, kb: str | None, asked: Mapping[str, Any], report: Progress) -> dict[str, Any]:
         """Carry out a task on an index; as JSON what came of it."""

@@ -6,7 +6,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ import httpx
 from app import pairs as of_pairs
 from app.commands.written_desk import Asks
 from app.errors import UsageError
+from app.pair_samples import PairSamples, Row
 from ingest import errors
 from ingest.errors import FrontdeskError
 from ingest.pairs.formats import Format, lines
@@ -73,13 +74,18 @@ class PairsDesk(Protocol):
         """Write the test side as a dataset."""
         ...
 
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
+        """What training reads (app/pair_samples.py), row by row; the last row is the end."""
+        ...
+
 
 class LocalPairs:
     """Those in the open database."""
 
-    def __init__(self, pairs: of_pairs.KnowledgePairs, kb: KnowledgeBase) -> None:
+    def __init__(self, pairs: of_pairs.KnowledgePairs, kb: KnowledgeBase, sampled: Callable[[], PairSamples]) -> None:
         self._pairs = pairs
         self._kb = kb
+        self._sampled = sampled
 
     def page(self, wanted: Wanted, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
         """Some of the pairs that are asked for."""
@@ -123,6 +129,10 @@ class LocalPairs:
         """Write the test side as a dataset."""
         return self._pairs.evalset(self._kb, folder, reviewed=reviewed)
 
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
+        """What training reads."""
+        return self._sampled().rows(self._kb, reviewed=reviewed, languages=languages, report=report)
+
 
 class RemotePairs:
     """Those of a server.
@@ -134,6 +144,7 @@ class RemotePairs:
     def __init__(self, ask: Asks, stream: Callable[..., AbstractContextManager[httpx.Response]], kb: str) -> None:
         self._ask = ask
         self._stream = stream
+        self._kb = kb
         self._url = f"/api/knowledge-bases/{quote(kb, safe='')}/pairs"
 
     def page(self, wanted: Wanted, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
@@ -203,6 +214,20 @@ class RemotePairs:
         except OSError as exc:
             raise UsageError(f"{folder} cannot be written: {exc.strerror}") from exc
         return made
+
+    def samples(self, *, reviewed: bool, languages: Sequence[str], report: Progress) -> Iterator[Row]:
+        """What training reads, as it comes."""
+        done = 0
+        asked = {"reviewed": reviewed, "language": list(languages)}
+        with self._stream("GET", f"{self._url}/samples", params=asked) as reply:
+            for line in reply.iter_lines():
+                row: Row = json.loads(line)
+                if "error" in row:
+                    raise FrontdeskError(str(row["error"]))
+                done += "pair" in row
+                # How many there will be is not known here.
+                report(self._kb, "finding passages", done, 0)
+                yield row
 
     def _finished(self, report: Progress) -> dict[str, Any]:
         while True:

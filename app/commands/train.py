@@ -36,17 +36,15 @@ def train(
 
     A run that was interrupted goes on from its last checkpoint when the command is given again.
     Ctrl-C ends it after the step it is in, with a checkpoint. Losses, curve and run.json are in
-    FRONTDESK_HOME/runs/training.
+    FRONTDESK_HOME/runs/training. Where a server owns the data folder, pairs are asked of it.
     """
     import shutil
 
-    from app.training import material_of, open_model, run_folder, tokens_of, write_draft
+    from app.training import carry_out, live_release, open_model, run_folder, store_of, tokens_of
+    from app.training_material import material_of
     from app.workspace import Settings
     from finetune.recipe import read_recipe
     from finetune.sft import ADAPTER
-    from finetune.sft import train as run
-    from serving.loading import packaged_base
-    from serving.release_store import ReleaseStore
     from serving.releases import checked_name
 
     recipe = read_recipe(recipe_file)
@@ -54,8 +52,8 @@ def train(
         # Before the work begins: a name that no release may have should not cost an hour.
         checked_name(recipe.name)
     settings = Settings.load()
-    store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
-    opened = open_model(recipe, settings, live=_live(settings, store))
+    store = store_of(settings)
+    opened = open_model(recipe, settings, live=live_release(settings, store))
     with progress_bar("reading") as report:
         material = material_of(recipe, settings, report)
     corpus = tokens_of(recipe, material, opened.tokenizer)
@@ -66,41 +64,24 @@ def train(
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     with _interruptible() as cancelled, progress_bar("training") as report:
-        done = run(
+        done = carry_out(
             recipe,
-            opened.model,
-            opened.tokenizer,
-            corpus.sequences,
-            corpus.held_out,
+            opened,
+            material,
+            corpus,
             folder,
-            examples=corpus.examples,
-            tokens_alone=corpus.tokens_alone,
-            data=material.data,
-            report=lambda step, steps, loss: report(f"loss {loss:.3f}", "training", step, steps),
+            told=lambda step, steps, loss: report(f"loss {loss:.3f}", "training", step, steps),
             cancelled=cancelled,
         )
     label = ""
-    if done.state == "done":
-        write_draft(folder / ADAPTER, recipe, material, opened.parent, asdict(done))
-        if add:
-            label = store.add(folder / ADAPTER, recipe.name).label
+    if done.state == "done" and add:
+        label = store.add(folder / ADAPTER, recipe.name).label
     if as_json:
         print_json({**asdict(done), "folder": str(folder), "release": label, "counts": corpus.counts})
     else:
         _say_done(recipe_file, asdict(done), folder, label)
     if done.state != "done":
         raise typer.Exit(1)
-
-
-def _live(settings: Any, store: Any) -> str:
-    from ingest.database import open_database
-    from serving.live import LiveReleases
-
-    engine = open_database(settings.ingest.sqlalchemy_url)
-    try:
-        return LiveReleases(engine).roles().live or str(store.default)
-    finally:
-        engine.dispose()
 
 
 def _say_plan(recipe: Recipe, corpus: Corpus, opened: Opened, left: int, *, as_json: bool) -> None:

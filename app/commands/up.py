@@ -1,4 +1,4 @@
-"""frontdesk up: the API with its worker, and both pages, started and stopped together."""
+"""frontdesk up: the API with its worker, both pages and the trainer, started and stopped together."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from app.commands.common import err, out, reported
 
 START_S = 180.0
 STOP_S = 20.0
+# Before a trainer that ended by itself is started again.
+AGAIN_S = 10.0
 HostOption = Annotated[
     str | None, typer.Option(help="Address to bind; FRONTDESK_HOST or 127.0.0.1. Others need a key.")
 ]
@@ -37,6 +39,36 @@ class Part:
     ready_url: str
 
 
+@dataclass(slots=True)
+class Trainer:
+    """The process that trains. It may need more memory than there is: then it alone ends, and is started again."""
+
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    ended_at: float | None = None
+
+    @classmethod
+    def start(cls, environment: dict[str, str]) -> Trainer:
+        """Start one."""
+        return cls(environment, cls._new(environment))
+
+    def look(self) -> None:
+        """Start it again some time after it has ended; a run goes on from its last checkpoint."""
+        if self.process.poll() is None:
+            return
+        if self.ended_at is None:
+            self.ended_at = time.monotonic()
+            code = self.process.returncode
+            err.print(f"The trainer ended by itself (exit code {code}); it is started again in {AGAIN_S:g} s.")
+        elif time.monotonic() - self.ended_at > AGAIN_S:
+            self.process, self.ended_at = self._new(self.environment), None
+
+    @staticmethod
+    def _new(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "app.cli", "trainer", "--quiet"]
+        return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own
+
+
 @reported
 def up(
     host: HostOption = None,
@@ -44,8 +76,9 @@ def up(
     customer_port: Annotated[int, typer.Option(help="Port of the customers' page.")] = 8501,
     staff_port: Annotated[int, typer.Option(help="Port of the staff's pages.")] = 8502,
     pages: Annotated[bool, typer.Option(help="Start the pages, too.")] = True,
+    trainer: Annotated[bool, typer.Option(help="Start the process that carries out training runs, too.")] = True,
 ) -> None:
-    """Start the API with its ingestion worker and both pages; Ctrl-C stops them together."""
+    """Start the API with its ingestion worker, both pages and the trainer; Ctrl-C stops them together."""
     from app.workspace import Settings
     from ingest.errors import SettingsError
 
@@ -62,6 +95,7 @@ def up(
     from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     environment = {**from_file, **os.environ, "FRONTDESK_API_URL": api_url}
     parts: list[Part] = []
+    training: Trainer | None = None
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -80,6 +114,8 @@ def up(
                     url = f"http://{shown}:{page_port}/_stcore/health"
                     parts.append(_start(name, command, environment, url, ui))
                 _wait(parts, stop)
+        if trainer and not stop.is_set():
+            training = Trainer.start(environment)
         if not stop.is_set():
             out.print(f"API        {api_url}  (docs at {api_url}/docs)", markup=False)
             if pages:
@@ -89,11 +125,13 @@ def up(
                 out.print("No FRONTDESK_API_KEY is set: only this machine is served.", style="dim")
             out.print("Ctrl-C stops everything.", style="dim")
         while not stop.wait(0.5):
+            if training is not None:
+                training.look()
             ended = next((part for part in parts if part.process.poll() is not None), None)
             if ended is not None:
                 raise SettingsError(f"{ended.name} ended by itself; what it said is above")
     finally:
-        _stop(parts)
+        _stop([*(part.process for part in parts), *([training.process] if training else [])])
 
 
 def _see_that_free(host: str, port: int) -> None:
@@ -142,18 +180,18 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stop(parts: list[Part]) -> None:
-    """Pages first, so that nobody asks an API that is gone."""
-    for part in reversed(parts):
-        if part.process.poll() is None:
-            part.process.terminate()
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """The last one first: pages go before the API, so that nobody asks one that is gone."""
+    for process in reversed(processes):
+        if process.poll() is None:
+            process.terminate()
     end = time.monotonic() + STOP_S
-    for part in reversed(parts):
+    for process in reversed(processes):
         try:
-            part.process.wait(max(0.1, end - time.monotonic()))
+            process.wait(max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            part.process.kill()
-            part.process.wait()
+            process.kill()
+            process.wait()
 
 
 def _ui_folder() -> Path:

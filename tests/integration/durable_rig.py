@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from app import ingestion
-from app.ingestion import Ingestor, workflow_database
+from app.durable import workflow_database
+from app.ingestion import Ingestor
 from app.worker import Worker
 from app.workflows import APPLICATION_VERSION
 from ingest.catalog import Catalog

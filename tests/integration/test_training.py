@@ -151,6 +151,26 @@ def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -
         torch.testing.assert_close(tensor, other[name], atol=1e-6, rtol=1e-5)
 
 
+def test_steps_that_a_killed_run_took_after_its_checkpoint_are_told_once(tmp_path: Path) -> None:
+    asked = 0
+
+    def after_five() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked >= 5
+
+    cut = run(tmp_path / "run", after_five)
+    with (tmp_path / "run" / LOSSES).open("a") as lines:
+        # A checkpoint that was being written when the run was killed is none.
+        (tmp_path / "run" / "checkpoint-6").mkdir()
+        (tmp_path / "run" / "checkpoint-6" / "trainer_state.json").write_text("{")
+        lines.write('{"step": 6, "loss": 9.0, "seconds": 1, "tokens": 1}\n{"step": 7, "lo')
+    done = run(tmp_path / "run")
+    steps = [row["step"] for row in losses(tmp_path / "run") if "loss" in row]
+    assert steps == list(range(1, 13))
+    assert (cut.tokens, done.tokens) == (5 * 2 * 9, 24 * 9)
+
+
 def test_the_minutes_end_a_run_and_it_counts_as_done(tmp_path: Path) -> None:
     done = run(tmp_path / "run", minutes=1e-4, steps=12)
     assert done.state == "done"

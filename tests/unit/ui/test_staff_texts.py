@@ -6,14 +6,14 @@ import ast
 import json
 from pathlib import Path
 
-from ui.staff_pages import curated, flags, pair_card, pair_work, pairs
+from ui.staff_pages import curated, flags, pair_card, pair_work, pairs, training
 from ui.texts import FOLDER, texts
 
 UI = Path(__file__).parents[3] / "ui"
 PAGES = [UI / "staff.py", *sorted((UI / "staff_pages").glob("*.py"))]
 # What the pages put together from parts: the start of a key, and what may follow.
 FAMILIES = {
-    "nav_": {"documents", "sources", "review", "curated", "glossary", "pairs", "bases", "retrieval", "waiting", "system"},
+    "nav_": {"documents", "sources", "review", "curated", "glossary", "pairs", "training", "bases", "retrieval", "waiting", "system"},
     "err_": {
         "invalid_request", "unauthorized", "not_found", "conflict", "too_large",
         "timeout", "rate_limited", "unavailable", "internal",
@@ -38,6 +38,10 @@ FAMILIES = {
         *(f"{what}_{kind}" for what in ("running", "failed") for kind in ("make", "import", "split")),
         *(f"format_{name}" for name in pair_work.FORMATS), *(f"rows_{name}" for name in pair_work.COUNTS),
         *(f"kind_{name}" for name in pair_work.ROWS),
+    },
+    "train_": {
+        *(f"state_{state}" for state in training.STATES),
+        *(f"stage_{stage}" for stage in (*training.STAGES.values(), training.READING)),
     },
     "sys_": {
         *("ready", "degraded", "unavailable", "ready_lead", "degraded_lead", "unavailable_lead"),
