@@ -106,13 +106,13 @@ def _tail(path: Path) -> str:
 
 
 def _is_recipe(path: Path) -> bool:
-    """The folder has settings of `accelerate`, too."""
+    """The folder has settings of `accelerate`, too, and recipes of a kind that the trainer does not carry out."""
     try:
         said = yaml.safe_load(_read(path))
     except yaml.YAMLError:
         # Somebody is writing it: the trainer says what is wrong.
         return True
-    return isinstance(said, dict) and {"name", "data"} <= said.keys()
+    return isinstance(said, dict) and {"name", "data"} <= said.keys() and "kind" not in said
 
 
 def _about(path: Path) -> str:

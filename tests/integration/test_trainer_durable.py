@@ -37,6 +37,8 @@ class Fake(trainer.Work):
     def train(self, name, text, folder, live):
         said = json.loads(text)
         self.note("train")
+        if said.get("heavy"):
+            sys.modules["torch"] = SimpleNamespace()
         if said.get("dies"):
             (self.folder / "checkpoint-1").mkdir(exist_ok=True)
             self._count_attempt()
@@ -65,7 +67,7 @@ class Fake(trainer.Work):
 home, stop = Path(sys.argv[1]), threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 ingest = SimpleNamespace(home=home, sqlalchemy_url=f"sqlite:///{home / 'frontdesk.db'}")
-trainer.serve(SimpleNamespace(ingest=ingest), stop, Fake)
+sys.exit(7 if trainer.serve(SimpleNamespace(ingest=ingest), stop, Fake) else 0)
 """
 
 
@@ -160,6 +162,15 @@ def test_cancelled_it_makes_room_and_can_be_gone_on_with(room: Room) -> None:
     assert room.runs.get(endless).state == "running"
     assert room.steps(endless) == list(range(1, len(room.steps(endless)) + 1))
     assert not room.runs.trainer
+
+
+@pytest.mark.timeout(1800)
+def test_after_its_last_run_it_asks_to_be_started_anew(room: Room) -> None:
+    heavy, light = room.start(heavy=True), room.start(steps=30)
+    with room.trainer() as trainer:
+        assert trainer.wait(900) == 7
+    # Not before the second one was done, too.
+    assert (room.runs.get(heavy).state, room.runs.get(light).state) == ("done", "done")
 
 
 @pytest.mark.timeout(1800)

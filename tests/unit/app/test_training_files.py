@@ -56,11 +56,12 @@ def test_long_losses_are_thinned_out_to_the_last_one(tmp_path: Path, count: int,
 def test_recipes_of_the_folder_go_before_the_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "demo.yaml").write_text("# Ours.\n#   frontdesk train demo.yaml\n# Quick.\nname: demo\ndata: {kb: x}\n")
     (tmp_path / "notes.yaml").write_text("remember: milk\n")
+    (tmp_path / "embedder.yaml").write_text("kind: retriever\nname: x\ndata: {kb: x}\n")
     (tmp_path / "half.yml").write_text("name: [\n")
     (tmp_path / "-rf.yaml").write_text("name: x\ndata: {kb: x}\n")
     found = {each.name: each for each in recipe_files(tmp_path)}
     assert (found["demo.yaml"].about, found["demo.yaml"].path) == ("Ours. Quick.", tmp_path / "demo.yaml")
     assert {"demo.yaml", "half.yml", "support.yaml"} <= found.keys()
     # Settings of accelerate lie beside the shipped recipes.
-    assert not {"notes.yaml", "-rf.yaml", "fsdp.yaml"} & found.keys()
+    assert not {"notes.yaml", "embedder.yaml", "-rf.yaml", "fsdp.yaml"} & found.keys()
     assert "shipped release" in found["support.yaml"].about
