@@ -34,6 +34,8 @@ def train(
 ) -> None:
     """Train by a recipe; the result is a release that must pass its gate before anybody is answered by it.
 
+    A recipe of `kind: retriever` tunes the embedder of a knowledge base instead; it says what retrieval gained and how to switch.
+
     A run that was interrupted goes on from its last checkpoint when the command is given again.
     Ctrl-C ends it after the step it is in, with a checkpoint. Losses, curve and run.json are in
     FRONTDESK_HOME/runs/training.
@@ -43,11 +45,17 @@ def train(
     from app.training import material_of, open_model, run_folder, tokens_of, write_draft
     from app.workspace import Settings
     from finetune.recipe import read_recipe
+    from finetune.retriever_recipe import is_retriever
     from finetune.sft import ADAPTER
     from finetune.sft import train as run
     from serving.loading import packaged_base
     from serving.release_store import ReleaseStore
 
+    if is_retriever(recipe_file):
+        from app.commands.train_retriever import train_retriever
+
+        train_retriever(recipe_file, dry_run=dry_run, as_json=as_json, interruptible=_interruptible)
+        return
     recipe = read_recipe(recipe_file)
     settings = Settings.load()
     store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
