@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.workspace import Workspace
 from finetune.errors import TrainingError
 from finetune.retriever_data import Asked, Text, digest, held_out_groups, sentences_as_questions, with_negatives
 from finetune.retriever_recipe import RetrieverRecipe
+from ingest.embed import ANY_LANGUAGE
 from ingest.pairs.fresh import Freshness
 from ingest.pairs.live import LivePassages
 from ingest.pairs.records import Pair, PairKind, Side, SourceChunk
@@ -55,13 +56,14 @@ class RetrieverMaterial:
         """Name and hash of what is learnt from."""
         return {f"kb/{self.kb.name}": digest(self.learn, self.passages)}
 
-    def languages(self) -> set[str]:
-        """Languages that questions of the training side are in."""
-        return {each.language for each in (*self.learn, *self.held_out)}
+    def new_languages(self, known: Sequence[str]) -> list[str]:
+        """Languages that questions of the training side are in and that a base does not know; ``*``: it knows all."""
+        asked = {each.language for each in (*self.learn, *self.held_out)}
+        return [] if ANY_LANGUAGE in known else sorted(asked - set(known))
 
 
 def material_of(
-    workspace: Workspace, recipe: RetrieverRecipe, known: Iterable[str], progress: Progress
+    workspace: Workspace, recipe: RetrieverRecipe, known: Sequence[str], progress: Progress
 ) -> RetrieverMaterial:
     """Questions of both sides with their passages.
 
@@ -100,11 +102,9 @@ def material_of(
     made.held_out = [each for each in mined if each.group in held]
     made.learn = [each for each in mined if each.group not in held]
     if recipe.data.sentences:
-        known = set(known)
-        new = set() if "*" in known else {text.language for text in made.passages.values()} - known
         without = {chunk.id for chunk in chunks if chunk.text_hash in tested}
         said = (recipe.data.sentences, recipe.train.seed, without)
-        further = sentences_as_questions(made.passages.values(), new & made.languages(), *said)
+        further = sentences_as_questions(made.passages.values(), made.new_languages(known), *said)
         made.learn += _mined(workspace, made, further, recipe, progress)
     named = {chunk.id: chunk.document for chunk in chunks}
     made.documents = sorted({named[identity] for each in made.learn for identity in each.gold})

@@ -111,7 +111,8 @@ def beside(
     with TemporaryDirectory(prefix="frontdesk-retriever-") as folder:
         index = EdgeIndex(Path(folder), embedder.size)
         try:
-            total, done, window = workspace.index.count(kb.id), 0, []
+            total, done = workspace.index.count(kb.id), 0
+            window: list[Hit] = []
             for hit in workspace.index.payloads(kb.id, live=True):
                 window.append(hit)
                 if len(window) == _WINDOW:

@@ -16,7 +16,7 @@ from app.workspace import Settings, Workspace, open_workspace
 from finetune.errors import TrainingError
 from finetune.recipe import PACKAGED
 from finetune.retriever_recipe import RetrieverRecipe
-from ingest.embed import ANY_LANGUAGE, SentenceTransformerEmbedder, languages_of, packaged_model_folder
+from ingest.embed import SentenceTransformerEmbedder, languages_of, packaged_model_folder
 from ingest.pipeline import Progress
 
 # Below the data folder: where tuned embedders are kept. An index is bound to one by its path.
@@ -133,7 +133,7 @@ def tune(
         done = Tuned(kb.name, _said(run), counts_of(material))
         if run.state != "done":
             return done
-        new = [] if ANY_LANGUAGE in known else sorted(material.languages() - set(known))
+        new = material.new_languages(known)
         folder = settings.ingest.home.resolve() / EMBEDDERS
         part = write_part(model, folder, recipe.name, [*known, *new])
         done.before = measure(workspace.search, kb, material.test, progress, "asking the index that answers")
@@ -157,13 +157,13 @@ def _tried(
     progress: Progress,
 ) -> tuple[list[Vote], Measured]:
     """Votes of new languages by the held-out questions, and the test side with all languages voting."""
-    kb, votes = material.kb, []
+    kb = material.kb
+    votes: list[Vote] = []
     embedder = SentenceTransformerEmbedder(str(part), (*known, *new))
     with beside(workspace, kb, embedder, progress) as (index, asked_as):
         search = workspace.search.over(index, embedder)
-        if new:
-            silent = workspace.search.over(index, SentenceTransformerEmbedder(str(part), tuple(known)))
         for language in new:
+            silent = workspace.search.over(index, SentenceTransformerEmbedder(str(part), tuple(known)))
             trials = [question for question in material.trials if question.language == language]
             without = measure(silent, asked_as, trials, progress, "asking without vectors").figures("whole")
             with_it = measure(search, asked_as, trials, progress, "asking with vectors").figures("whole")

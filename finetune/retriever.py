@@ -8,12 +8,13 @@ held-out loss, those that the run began with among them.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import platform
 import random
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -118,25 +119,24 @@ def train(
     pace = Pace(steps, said.warmup, said.minutes)
     watch = _Best(model, lambda: _held_out_loss(loss, model, recipe, held_out, passages) if held_out else None)
     watch.look(0)
-    step, epoch, last, stopped = 0, 0, None, False
+    step, stopped = 0, False
+    last: float | None = None
     model.train()
-    while not (stopped or pace.over(step)):
-        for batch in batches(asked, passages, said.batch, recipe.negatives.each, said.seed, epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = group["highest"] * pace.factor(step)
-            value = _loss_of(loss, model, batch, passages)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            step, last = step + 1, float(value.detach())
-            report(step, steps, last)
-            stopped = cancelled()
-            if stopped or pace.over(step):
-                break
-            if step % said.evaluate_every == 0:
-                watch.look(step)
-        epoch += 1
+    for batch in _stream(recipe, asked, passages):
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * pace.factor(step)
+        value = _loss_of(loss, model, batch, passages)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        step, last = step + 1, float(value.detach())
+        report(step, steps, last)
+        stopped = cancelled()
+        if stopped or pace.over(step):
+            break
+        if step % said.evaluate_every == 0:
+            watch.look(step)
     if not stopped:
         watch.look(step)
         watch.restore()
@@ -177,12 +177,23 @@ def steps_of(recipe: RetrieverRecipe, asked: Sequence[Asked], passages: Mapping[
     return min(steps, said.steps) if said.steps else steps
 
 
+def _stream(recipe: RetrieverRecipe, asked: Sequence[Asked], passages: Mapping[str, Text]) -> Iterator[list[Row]]:
+    """Batches of one epoch after the other, without an end."""
+    for epoch in itertools.count():
+        made = batches(asked, passages, recipe.train.batch, recipe.negatives.each, recipe.train.seed, epoch)
+        first = next(made, None)
+        if first is None:
+            return
+        yield first
+        yield from made
+
+
 def _optimizer(model: Any, recipe: RetrieverRecipe, first_new: int | None) -> Any:
     import torch
 
     words = model.transformers_model.get_input_embeddings().weight if model.transformers_model is not None else None
     layers = [p for p in model.parameters() if p.requires_grad and p is not words]
-    groups = [{"params": layers, "highest": recipe.train.learning_rate}]
+    groups: list[dict[str, Any]] = [{"params": layers, "highest": recipe.train.learning_rate}]
     if words is not None and first_new is not None:
         # Adam moves nothing whose gradient was always nothing.
         words.register_hook(lambda grad: torch.cat([torch.zeros_like(grad[:first_new]), grad[first_new:]]))

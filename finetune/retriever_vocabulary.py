@@ -57,7 +57,8 @@ def extend(model: Any, characters: list[str], seed: int) -> int:
         )
     old = encoder.get_input_embeddings().weight.detach()
     first = int(old.shape[0])
-    model.tokenizer = _tokenizer_with(tokenizer, characters, first)
+    # The tokenizer of a text model is its processor; the property that names it cannot be set.
+    model[0].processor = _tokenizer_with(tokenizer, characters, first)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((len(characters), old.shape[1]), generator=generator).to(old)
     rows = old.mean(dim=0) + noise * old.std(dim=0)
@@ -83,4 +84,7 @@ def _tokenizer_with(tokenizer: Any, characters: list[str], first: int) -> Any:
         path.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
         # The plain list of an older form would be read in its place.
         (Path(folder) / "vocab.txt").unlink(missing_ok=True)
-        return type(tokenizer).from_pretrained(folder)
+        found = type(tokenizer).from_pretrained(folder)
+    # What the model reads of a text is the tokenizer's to know, and is not always written.
+    found.model_max_length = tokenizer.model_max_length
+    return found

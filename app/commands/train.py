@@ -34,7 +34,8 @@ def train(
 ) -> None:
     """Train by a recipe; the result is a release that must pass its gate before anybody is answered by it.
 
-    A recipe of `kind: retriever` tunes the embedder of a knowledge base instead; it says what retrieval gained and how to switch.
+    A recipe of `kind: retriever` tunes the embedder of a knowledge base instead; it says what
+    retrieval gained and how to switch.
 
     A run that was interrupted goes on from its last checkpoint when the command is given again.
     Ctrl-C ends it after the step it is in, with a checkpoint. Losses, curve and run.json are in

@@ -102,9 +102,9 @@ def test_negatives_are_drawn_and_filled_up() -> None:
 
 
 def test_a_row_has_the_texts_as_they_are_embedded() -> None:
-    asked, passages = many(4)
+    asked, passages = many(12)
     asked = [replace(each, positive=f"instead of {each.gold[0]}") if each.gold == ("p1",) else each for each in asked]
-    rows = {row.passages[0]: row for batch in batches(asked, passages, 4, 1, seed=1) for row in batch}
+    rows = {row.passages[0]: row for batch in batches(asked, passages, 2, 1, seed=1) for row in batch}
     assert rows["p0"].texts(passages)[0] == passages["p0"].indexed
     assert rows["p1"].texts(passages)[0] == "instead of p1"
     assert rows["p1"].texts(passages)[1] == passages[rows["p1"].passages[1]].indexed

@@ -8,7 +8,7 @@ TEXTS = ["退货须在三十天内，退货单", "退货 W and £ 天内。", "�
 
 
 def test_chinese_characters_that_occur_often_enough_and_are_not_there() -> None:
-    assert missing_characters(TEXTS, {"天", "，"}) == ["内", "退", "货"]
+    assert missing_characters(TEXTS, {"天", "，"}) == ["内", *sorted("退货")]
 
 
 def test_rare_ones_are_left_out_unless_wanted() -> None:
