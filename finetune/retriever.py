@@ -71,7 +71,10 @@ def load_base(name: str) -> Any:
         TrainingError: it cannot be loaded.
     """
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
+    # Bars of weights that are read and written would end up between the lines of the command.
+    transformers_logging.disable_progress_bar()
     try:
         return SentenceTransformer(name)
     # Loaders raise whatever the hub client, torch or the file system raises.
