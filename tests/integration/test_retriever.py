@@ -23,6 +23,7 @@ from finetune.retriever_data import Asked, Text
 from finetune.retriever_recipe import RetrieverRecipe
 from finetune.retriever_vocabulary import extend, vocabulary_of
 from ingest.embed import SentenceTransformerEmbedder, packaged_model_folder, write_languages
+from ingest.embed_onnx import OnnxEmbedder
 from ingest.pairs.live import LivePassages
 from ingest.pairs.records import Pair, PairKind, Side, SourceRef, Style
 from ingest.pairs.store import Pairs
@@ -154,7 +155,10 @@ def test_pairs_become_an_embedder_that_the_index_is_switched_to(shop: Shop, base
         kb = workspace.catalog.knowledge_base("shop")
         found = workspace.search.search(kb, "What does the kettle cost?")
         assert found.legs.dense
-        assert workspace.places.of(kb).embedder.size == 32
+        answers = workspace.places.of(kb).embedder
+        assert (answers.size, answers.knows("zh")) == (32, vote.earned)
+        # Exported like any other: the wider vocabulary is traced and compared with the model's own vectors.
+        assert isinstance(answers, OnnxEmbedder)
 
 
 def test_a_run_that_is_cancelled_leaves_nothing(shop: Shop, base: Path) -> None:
