@@ -35,6 +35,12 @@ def quiet(_document: str, _stage: str, _done: int, _total: int) -> None:
     """Progress that nobody looks at."""
 
 
+def told(what: str, stage: str, done: int, total: int) -> None:
+    """Steps as they are done, for those who watch."""
+    if stage == "training":
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} step {done} of {total}, {what}\n")
+
+
 def prepared(settings: Settings, files: Path) -> None:
     """The files with their pairs, on two sides."""
     started = time.perf_counter()
@@ -83,7 +89,7 @@ def main() -> int:
         settings = replace(settings, ingest=settings.ingest.model_copy(update=own))
         if not (home / "frontdesk.db").exists():
             prepared(settings, arguments.files)
-        done = tune(recipe, settings, quiet)
+        done = tune(recipe, settings, told)
     if arguments.json:
         print_json(done.as_json())
     else:
