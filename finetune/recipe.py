@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,6 +14,7 @@ from finetune.errors import RecipeError
 
 Method = Literal["lora", "qlora", "full", "prompt", "p_tuning"]
 PACKAGED = "packaged"
+Said = TypeVar("Said", bound=BaseModel)
 
 
 class _Part(BaseModel):
@@ -141,13 +142,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: it cannot be read, or a line of it is wrong; the message names the line's key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise RecipeError(f"{path} cannot be read ({exc.strerror})") from exc
-    except UnicodeDecodeError as exc:
-        raise RecipeError(f"{path} is no YAML: {str(exc).splitlines()[0]}") from exc
-    return parse_recipe(text, str(path), path.parent)
+    return parse_recipe(_text_of(path), str(path), path.parent)
 
 
 def parse_recipe(text: str, name: str, folder: Path) -> Recipe:
@@ -159,18 +154,7 @@ def parse_recipe(text: str, name: str, folder: Path) -> Recipe:
     Raises:
         RecipeError: a line of it is wrong; the message names the line's key.
     """
-    try:
-        said = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise RecipeError(f"{name} is no YAML: {str(exc).splitlines()[0]}") from exc
-    if not isinstance(said, dict):
-        raise RecipeError(f"{name} is no recipe: it must be a mapping with name and data")
-    try:
-        recipe = Recipe.model_validate(said)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
-        raise RecipeError(f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from exc
+    recipe = checked(Recipe, _said(text, name), name)
     data = recipe.data.model_copy(
         update={
             "datasets": tuple(folder / each for each in recipe.data.datasets),
@@ -178,3 +162,45 @@ def parse_recipe(text: str, name: str, folder: Path) -> Recipe:
         }
     )
     return recipe.model_copy(update={"data": data})
+
+
+def said_in(path: Path) -> dict[str, Any]:
+    """What a recipe's file says, whatever kind of recipe it is.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
+    return _said(_text_of(path), str(path))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise RecipeError(f"{path} cannot be read ({exc.strerror})") from exc
+    except UnicodeDecodeError as exc:
+        raise RecipeError(f"{path} is no YAML: {str(exc).splitlines()[0]}") from exc
+
+
+def _said(text: str, name: str) -> dict[str, Any]:
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise RecipeError(f"{name} is no YAML: {str(exc).splitlines()[0]}") from exc
+    if not isinstance(said, dict):
+        raise RecipeError(f"{name} is no recipe: it must be a mapping with name and data")
+    return said
+
+
+def checked(kind: type[Said], said: dict[str, Any], name: str | Path) -> Said:
+    """What a recipe says, as a recipe of a kind; ``name`` is what errors call it.
+
+    Raises:
+        RecipeError: a line of it is wrong; the message names the line's key.
+    """
+    try:
+        return kind.model_validate(said)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        raise RecipeError(f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from exc

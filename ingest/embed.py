@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from ingest.tokens import CountsTokens, TokenCounter
 
 Vectors = NDArray[np.float32]
 ANY_LANGUAGE = "*"
+# Beside the weights of a model that was tuned here: {"languages": [ISO codes, or "*"]}.
+LANGUAGES = "languages.json"
 # Models of the hub that speak English only, by the words their names carry.
 _ENGLISH_ONLY = ("all-minilm", "all-mpnet", "-en-", "-en", "msmarco", "multi-qa", "gtr-t5", "nomic-embed-text-v1")
 
@@ -64,7 +67,7 @@ class SentenceTransformerEmbedder:
             SettingsError: it cannot be loaded; the message says what to set.
         """
         self.name = name
-        self._languages = frozenset(languages or _languages_of(name))
+        self._languages = frozenset(languages or languages_of(name))
         self._model = _load(name, half=half)
         self.size = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
@@ -140,7 +143,7 @@ def load_embedder(
         folder = exported(source, settings.models_folder)
         small = for_documents and settings.embedding_precision == "auto"
         if folder is not None:
-            languages = frozenset(settings.embedding_languages or _languages_of(name))
+            languages = frozenset(settings.embedding_languages or languages_of(name))
             return OnnxEmbedder(name, folder, languages, threads=threads, small=small)
     if threads is not None:
         import torch
@@ -210,9 +213,28 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _languages_of(name: str) -> tuple[str, ...]:
+def languages_of(name: str) -> tuple[str, ...]:
+    """ISO codes that an embedder knows, ``*`` for all: as its folder says, else as its name suggests.
+
+    Raises:
+        SettingsError: the folder says it in a way that cannot be read.
+    """
+    said = Path(name) / LANGUAGES
+    if said.is_file():
+        try:
+            found = tuple(str(code) for code in json.loads(said.read_text(encoding="utf-8"))["languages"])
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise SettingsError(f'{said} cannot be read: it must be {{"languages": ["en"]}}') from exc
+        if found:
+            return found
     lowered = name.lower()
     english = name == "packaged" or (
         "multilingual" not in lowered and any(lowered.endswith(w) or w in lowered for w in _ENGLISH_ONLY)
     )
     return ("en",) if english else (ANY_LANGUAGE,)
+
+
+def write_languages(folder: Path, languages: Sequence[str]) -> None:
+    """Say beside a model's weights which languages it knows; ``languages_of`` reads it."""
+    text = json.dumps({"languages": sorted(languages)})
+    (folder / LANGUAGES).write_text(text, encoding="utf-8")

@@ -34,6 +34,9 @@ def train(
 ) -> None:
     """Train by a recipe; the result is a release that must pass its gate before anybody is answered by it.
 
+    A recipe of `kind: retriever` tunes the embedder of a knowledge base instead; it says what
+    retrieval gained and how to switch.
+
     A run that was interrupted goes on from its last checkpoint when the command is given again.
     Ctrl-C ends it after the step it is in, with a checkpoint. Losses, curve and run.json are in
     FRONTDESK_HOME/runs/training. Where a server owns the data folder, pairs are asked of it.
@@ -44,9 +47,15 @@ def train(
     from app.training_material import material_of
     from app.workspace import Settings
     from finetune.recipe import read_recipe
+    from finetune.retriever_recipe import is_retriever
     from finetune.sft import ADAPTER
     from serving.releases import checked_name
 
+    if is_retriever(recipe_file):
+        from app.commands.train_retriever import train_retriever
+
+        train_retriever(recipe_file, dry_run=dry_run, as_json=as_json, interruptible=_interruptible)
+        return
     recipe = read_recipe(recipe_file)
     if add:
         # Before the work begins: a name that no release may have should not cost an hour.

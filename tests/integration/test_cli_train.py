@@ -91,6 +91,8 @@ def test_a_recipe_becomes_a_release_that_waits_for_its_gate(cli: Cli) -> None:
         ("name: x\ndata: {datasets: [dataset]}\ntrain: {steps: 0}\n", "train.steps"),
         ("name: x\nrelease: nobody\ndata: {datasets: [dataset]}\n", "nobody"),
         ("name: x\nmethod: qlora\ndata: {datasets: [dataset]}\n", "bitsandbytes"),
+        ("kind: retriever\nname: x\n", "data: Field required"),
+        ("kind: retriever\nname: x\ndata: {kb: nowhere}\n", "nowhere"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line(cli: Cli, recipe: str, said: str) -> None:
