@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from finetune.answer_loss import answer_loss, can_choose
 from finetune.sft import peak_mib
 from finetune.sharing import Collator, Packed
 
@@ -31,10 +32,13 @@ def probe(model: Any, tokenizer: Any, sequences: Sequence[Packed], batch: int) -
     middle = len(by_length) // 2
     longest, timed = by_length[-batch:], by_length[max(0, middle - TIMED) : middle + 1] or by_length[-1:]
     model.train()
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    chosen = model.device.type == "cpu" and can_choose(base)
 
     def step(rows: Sequence[Packed]) -> None:
         moved = {name: value.to(model.device) for name, value in collate([asdict(row) for row in rows]).items()}
-        model(**moved).loss.backward()
+        loss = answer_loss(model, moved) if chosen else model(**moved).loss
+        loss.backward()
         model.zero_grad(set_to_none=True)
 
     step(longest)

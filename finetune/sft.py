@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from finetune.answer_loss import answer_loss, can_choose
 from finetune.base_model import VIRTUAL
 from finetune.curve import CURVE, draw
 from finetune.errors import TrainingError
@@ -177,6 +178,9 @@ def _trainer(
 
     said = recipe.train
     dtype = next(model.parameters()).dtype
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    on_a_cpu = next(model.parameters()).device.type == "cpu" and "WORLD_SIZE" not in os.environ
+    choosing = on_a_cpu and recipe.method not in VIRTUAL and can_choose(base)
 
     class Paced(SFTTrainer):  # type: ignore[misc]  # TRL's classes carry no types
         """Learns at the pace of the run."""
@@ -188,8 +192,11 @@ def _trainer(
             return self.lr_scheduler
 
         def compute_loss(self, model: Any, inputs: Any, *args: Any, **named: Any) -> Any:
-            if self.model.training:
-                watch.count(inputs)
+            if not self.model.training:
+                return super().compute_loss(model, inputs, *args, **named)
+            watch.count(inputs)
+            if choosing:
+                return answer_loss(model, inputs, named.get("num_items_in_batch"))
             return super().compute_loss(model, inputs, *args, **named)
 
         def _save_checkpoint(self, *args: Any, **named: Any) -> None:

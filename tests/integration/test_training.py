@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from finetune.answer_loss import answer_loss
 from finetune.base_model import with_adapter
 from finetune.curve import CURVE
 from finetune.errors import TrainingError
 from finetune.recipe import Recipe
 from finetune.sft import ADAPTER, LOSSES, RUN, RunReport, train
-from finetune.sharing import IGNORED, Packed
+from finetune.sharing import IGNORED, Collator, Packed
 
 torch = pytest.importorskip("torch")
 # peft asks transformers by names that it is about to lose.
@@ -114,6 +116,33 @@ def test_a_run_learns_and_says_what_it_did(tmp_path: Path) -> None:
     # Weights alone: nothing that could hold code, and no checkpoint is left over.
     assert (tmp_path / "run" / ADAPTER / "adapter_model.safetensors").exists()
     assert not list((tmp_path / "run").rglob("*.bin")) + list((tmp_path / "run").glob("checkpoint-*"))
+
+
+def test_the_loss_of_answers_is_that_of_all_positions_and_so_are_its_gradients() -> None:
+    collate = Collator(0)
+    # Of different lengths: padding is no answer.
+    rows = [asdict(each) for each in sequences(3)]
+    rows[1] = {name: values[:6] for name, values in rows[1].items()}
+    found = []
+    for loss_of in (lambda m, batch: m(**batch).loss, answer_loss, lambda m, batch: 2 * answer_loss(m, batch, 20)):
+        asked = model()
+        loss = loss_of(asked, collate(rows))
+        loss.backward()
+        found.append((float(loss), {name: p.grad for name, p in asked.named_parameters()}))
+    trained = sum(label != IGNORED for row in rows for label in row["labels"])
+    assert trained == 10
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
+    assert found[2][0] == pytest.approx(found[0][0], rel=1e-5)
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_positions_that_are_not_trained_get_no_scores() -> None:
+    asked, counted = model(), []
+    asked.lm_head.register_forward_hook(lambda _module, _given, scores: counted.append(scores.shape[1]))
+    answer_loss(asked, Collator(0)([asdict(each) for each in sequences(1)]))
+    # Two answers with the tokens that end them, in a sequence of nine.
+    assert counted == [4]
 
 
 def test_an_adapter_is_kept_in_the_type_of_its_base_and_trained_on_from_there(tmp_path: Path) -> None:
