@@ -70,5 +70,6 @@ RECIPES = Path(__file__).parents[3] / "finetune" / "recipes"
 @pytest.mark.parametrize("name", ["demo", "support", "qlora-7b", "several-gpus"])
 def test_the_shipped_recipes_can_be_read(name: str) -> None:
     found = read_recipe(RECIPES / f"{name}.yaml")
-    assert found.examples.absent == 0.2
+    # Few refusals: with many of them a small model refuses what it could answer.
+    assert 0.15 <= found.examples.absent <= 0.3
     assert found.train.max_length >= found.examples.budget
