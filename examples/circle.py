@@ -36,7 +36,7 @@ SHUFFLED = """name: shuffled
 release: live
 data: {datasets: [shuffled]}
 examples: {passages: [1, 2], absent: 0.1, short: 0.0, domain: 1.0}
-train: {epochs: 6, minutes: 3, learning_rate: 1.0e-3}
+train: {epochs: 6, minutes: 3, accumulate: 1, learning_rate: 1.0e-3}
 """
 
 
