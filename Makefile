@@ -46,7 +46,7 @@ check: setup ## format, lint, types, import contract, unit tests
 
 test: setup test-tools ## all tests: unit and integration
 	@# Two processes: three on two cores were slower (docs/experiments.md). A file stays in one of them.
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 $(TESTS)
 
 # What the integration tests need of the system: PostgreSQL, and Chromium with Chinese letters for the pages.
 test-tools:

@@ -54,11 +54,19 @@ class TrainingRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
-    """(step, loss) of training and of what is held out."""
+class LossPoint:
+    """The loss at a step."""
 
-    training: list[list[float]]
-    held_out: list[list[float]]
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Losses of training and of what is held out."""
+
+    training: list[LossPoint]
+    held_out: list[LossPoint]
 
 
 class TrainingCalls:

@@ -15,7 +15,16 @@ from fastapi.responses import FileResponse
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
 from app.api.models import Limit, Offset, Text
-from app.api.training_models import LossList, RecipeBody, RecipeList, RunBody, RunDetail, RunList, StartRequest
+from app.api.training_models import (
+    LossList,
+    LossPoint,
+    RecipeBody,
+    RecipeList,
+    RunBody,
+    RunDetail,
+    RunList,
+    StartRequest,
+)
 from app.training_runs import TrainingRun
 
 router = APIRouter(prefix="/api", tags=["training"])
@@ -59,7 +68,10 @@ async def show_losses(
 ) -> LossList:
     """The losses so far."""
     trained, held_out = await asyncio.to_thread(service.training.losses, run_id, most)
-    return LossList(training=trained, held_out=held_out)
+    return LossList(
+        training=[LossPoint(step=step, loss=loss) for step, loss in trained],
+        held_out=[LossPoint(step=step, loss=loss) for step, loss in held_out],
+    )
 
 
 @router.get("/training-runs/{run_id}/curve.png", response_class=FileResponse, responses=_PNG)

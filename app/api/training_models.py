@@ -72,8 +72,15 @@ class RunList(BaseModel):
     trainer: bool
 
 
-class LossList(BaseModel):
-    """(step, loss) of training and of what is held out; training is thinned out where there are more steps than were asked for."""
+class LossPoint(BaseModel):
+    """The loss at a step."""
 
-    training: list[tuple[int, float]]
-    held_out: list[tuple[int, float]]
+    step: int
+    loss: float
+
+
+class LossList(BaseModel):
+    """Losses of training and of what is held out; training is thinned out where there are more steps than were asked for."""
+
+    training: list[LossPoint]
+    held_out: list[LossPoint]

@@ -80,7 +80,7 @@ class Room:
 
     def releases(self) -> list[str]:
         found = ReleaseStore(self.home / "releases", packaged_base).all()
-        return [release.label for release in found if release.manifest.name != "base"]
+        return [release.label for release in found if not release.shipped]
 
 
 @pytest.fixture

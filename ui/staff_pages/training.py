@@ -131,8 +131,8 @@ def _losses(desk: Desk, run: TrainingRun) -> None:
 
 def chart(losses: Losses, t: Translate) -> None:
     """Both losses over the steps."""
-    rows = [(step, loss, t("train_line_training")) for step, loss in losses.training]
-    rows += [(step, loss, t("train_line_held_out")) for step, loss in losses.held_out]
+    rows = [(each.step, each.loss, t("train_line_training")) for each in losses.training]
+    rows += [(each.step, each.loss, t("train_line_held_out")) for each in losses.held_out]
     names = (t("train_axis_step"), t("train_axis_loss"), t("train_axis_line"))
     data = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
     if data:

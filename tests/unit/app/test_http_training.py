@@ -92,7 +92,8 @@ def test_losses_and_curve_come_from_the_runs_folder(room: Room) -> None:
     (folder / "losses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "curve.png").write_bytes(b"picture")
     losses = room("GET", f"training-runs/{run}/losses", params={"most": 4}).json()
-    assert losses["training"] == [[2, 0.5], [4, 0.25], [6, pytest.approx(1 / 6)], [8, 0.125]]
+    assert [each["step"] for each in losses["training"]] == [2, 4, 6, 8]
+    assert [each["loss"] for each in losses["training"]] == [0.5, 0.25, pytest.approx(1 / 6), 0.125]
     curve = room("GET", f"training-runs/{run}/curve.png")
     assert (curve.content, curve.headers["content-type"]) == (b"picture", "image/png")
     shown = room("GET", f"training-runs/{run}").json()

@@ -16,7 +16,10 @@ from ui.texts import translator
 
 URL = "/api/training-runs"
 RECIPES = {"recipes": [{"name": "a.yaml", "about": "An *odd* one."}, {"name": "demo.yaml", "about": "Ten minutes."}]}
-LOSSES = {"training": [[1, 3.0], [2, 2.0]], "held_out": [[2, 2.5]]}
+LOSSES = {
+    "training": [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}],
+    "held_out": [{"step": 2, "loss": 2.5}],
+}
 
 
 def run(**changed: Any) -> dict[str, Any]:
