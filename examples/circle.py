@@ -116,7 +116,7 @@ def main() -> None:
     made = circle.run("pairs", "make")
     print(f"{made['kept']} pairs kept")
     made = circle.run("pairs", "split", "--share", TEST_SHARE)
-    print(f"{made['train']} to learn from, {made['test']} to be asked about, {made['leaks']} leaks")
+    print(f"{made['pairs']['train']} to learn from, {made['pairs']['test']} to be asked about, {made['leaks']} leaks")
     circle.run("pairs", "evalset", work / "test")
     asked = of_a_language(work / "test", LANGUAGE)
     if asked < FEWEST:

@@ -75,6 +75,20 @@ def test_a_question_without_a_document_cannot_be_given_one() -> None:
         alone(Parrot([])).answer([AnswerQuestion("9", "Q", ("gone",), ("a",))], lambda *_: None)
 
 
+def test_a_question_about_no_document_is_asked_with_any_one_always_the_same() -> None:
+    documents = {f"d{n}": DatasetDocument(f"d{n}", "", f"Text {n}.") for n in range(9)}
+    strange = [AnswerQuestion(f"{n}", "Who?", (), (), impossible=True) for n in range(9)]
+    writer = Parrot(["NOT_FOUND"] * 9)
+    found = alone(writer, documents).answer(strange, lambda *_: None)
+    shown = [prompt[-1].content for prompt in writer.asked]
+    assert all("Text " in text for text in shown)
+    assert len(set(shown)) > 1
+    assert [each.cited for each in found] == [()] * 9
+    again = Parrot(["White [1]."] * 9)
+    assert alone(again, documents).answer(strange, lambda *_: None)[0].cited == ("",)
+    assert [prompt[-1].content for prompt in again.asked] == shown
+
+
 def test_the_figures_by_hand() -> None:
     report = run_of().report
     # Answerable: 1, 2, 5. F1: motor 10 years against 10 years 4/5; 十年 1 (marks are no words); refused 0.
