@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.received import accept
+from app.tuned_embedders import embedders_that_learnt
 from app.workspace import Workspace
 from ingest.edits import Edits, Offered
 from ingest.errors import NotFound
@@ -60,8 +61,8 @@ def discard(workspace: Workspace, document: Document) -> None:
 def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[dict[str, Any]]:
     """What deleting a document takes with it: itself first, then the documents found inside its file.
 
-    Each has id, document, passages (in the index, drafts included), versions, bytes (of its newest file), and the releases
-    that learnt from it: those answer from memory what is gone, until others are promoted.
+    Each has id, document, passages (in the index, drafts included), versions, bytes (of its newest file), and the releases and
+    embedders that learnt from it: such a release answers from memory what is gone, until another is promoted.
     """
     catalog, index = workspace.catalog, workspace.index
 
@@ -80,6 +81,7 @@ def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[d
         return [release.label for release in found]
 
     learnt = workspace.releases.any_learnt
+    tuned = embedders_that_learnt(workspace.settings.ingest.home, kb.name)
     return [
         {
             "id": member.id,
@@ -88,6 +90,7 @@ def going(workspace: Workspace, kb: KnowledgeBase, document: Document) -> list[d
             "versions": len(catalog.versions(member)),
             "bytes": member.latest.size_bytes,
             "releases": releases(member),
+            "embedders": [name for name, learnt_from in tuned.items() if member.name in learnt_from],
         }
         for member in (document, *catalog.family(document.id))
     ]

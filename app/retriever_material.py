@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.tuned_embedders import source_name
 from app.workspace import Workspace
 from finetune.errors import TrainingError
 from finetune.retriever_data import Asked, Text, digest, held_out_groups, sentences_as_questions, with_negatives
@@ -54,7 +55,7 @@ class RetrieverMaterial:
     @property
     def data(self) -> dict[str, str]:
         """Name and hash of what is learnt from."""
-        return {f"kb/{self.kb.name}": digest(self.learn, self.passages)}
+        return {source_name(self.kb.name): digest(self.learn, self.passages)}
 
     def new_languages(self, known: Sequence[str]) -> list[str]:
         """Languages that questions of the training side are in and that a base does not know; ``*``: it knows all."""

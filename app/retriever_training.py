@@ -12,15 +12,13 @@ from typing import Any
 
 from app.retriever_material import RetrieverMaterial, material_of
 from app.retriever_measure import Measured, beside, measure, p_value
+from app.tuned_embedders import EMBEDDERS
 from app.workspace import Settings, Workspace, open_workspace
 from finetune.errors import TrainingError
 from finetune.recipe import PACKAGED
 from finetune.retriever_recipe import RetrieverRecipe
 from ingest.embed import SentenceTransformerEmbedder, languages_of, packaged_model_folder
 from ingest.pipeline import Progress
-
-# Below the data folder: where tuned embedders are kept. An index is bound to one by its path.
-EMBEDDERS = "embedders"
 
 
 @dataclass(frozen=True, slots=True)

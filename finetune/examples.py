@@ -72,7 +72,10 @@ def build(
     *,
     epoch: int = 0,
 ) -> Iterator[Group]:
-    """Groups of examples, each answerable sample once an epoch, in an order that the seed decides.
+    """Groups of examples, each answerable sample at least once an epoch, in an order that the seed decides.
+
+    A group asks of all passages that it shows: what one sample's passage is, is another's distractor. Samples that are asked in a
+    group before their own turn have none of their own in this epoch.
 
     passages: every chunk that a sample names, by id.
     """
@@ -89,32 +92,59 @@ def build(
                 near[chunk].append(sample)
     order = sorted(by_gold)
     draw.shuffle(order)
+    turns = _Turns(by_gold, settings, draw)
     for gold in order:
-        mine = list(by_gold[gold])
-        draw.shuffle(mine)
-        for start in range(0, len(mine), settings.most_shared):
-            part = mine[start : start + settings.most_shared]
-            group = _group(gold, part, near, passages, settings, count_tokens, draw)
+        while (style := turns.style(gold)) is not None:
+            group = _group(gold, style, turns, near, passages, settings, count_tokens, draw)
             if group.examples:
                 yield group
 
 
+class _Turns:
+    """Which samples are still to be asked in this epoch."""
+
+    def __init__(self, by_gold: dict[str, list[Sample]], settings: Examples, draw: random.Random) -> None:
+        self._settings, self._draw = settings, draw
+        # One that says nothing in either style teaches no answer.
+        self._left = {gold: [s for s in of if s.short or s.sentence] for gold, of in by_gold.items()}
+
+    def style(self, gold: str) -> Style | None:
+        """The style that a passage's samples are asked in next; None where none is left."""
+        left = self._left.get(gold, ())
+        if not left:
+            return None
+        drawn: Style = "short" if self._draw.random() < self._settings.short else "sentence"
+        other: Style = "sentence" if drawn == "short" else "short"
+        return drawn if any(sample.target(drawn) for sample in left) else other
+
+    def take(self, gold: str, style: Style, most: int) -> list[Sample]:
+        """Samples of a passage that have an answer in a style; each is taken once."""
+        fit = [sample for sample in self._left.get(gold, ()) if sample.target(style)]
+        taken = self._draw.sample(fit, max(0, min(most, len(fit))))
+        # By identity: two samples may say the same.
+        gone = {id(sample) for sample in taken}
+        self._left[gold] = [sample for sample in self._left.get(gold, ()) if id(sample) not in gone]
+        return taken
+
+
 def _group(
     gold: str,
-    mine: Sequence[Sample],
+    style: Style,
+    turns: _Turns,
     near: dict[str, list[Sample]],
     passages: dict[str, Passage],
     settings: Examples,
     count_tokens: CountTokens,
     draw: random.Random,
 ) -> Group:
-    style: Style = "short" if draw.random() < settings.short else "sentence"
-    context = _context(gold, mine, passages, settings, count_tokens, draw, style)
+    asked = turns.take(gold, style, settings.most_shared)
+    context = _context(gold, asked, passages, settings, count_tokens, draw, style)
     shown = {passage.chunk_id: passage for passage in context}
-    group = Group(name=mine[0].group)
-    asked = [(sample, _answer(sample, style, shown)) for sample in mine]
+    group = Group(name=asked[0].group)
+    for chunk in shown:
+        asked += turns.take(chunk, style, settings.most_shared - len(asked))
     absent = _absent(shown, near, draw, settings, len(asked))
-    for sample, target in [*((s, t) for s, t in asked if t), *((s, NOT_FOUND) for s in absent)]:
+    for sample, target in [*((s, _answer(s, style, shown)) for s in asked), *((s, NOT_FOUND) for s in absent)]:
         prompt = render_answer(
             sample.question, context, style=style, budget=10 * settings.budget, count_tokens=count_tokens
         )
@@ -156,8 +186,6 @@ def _context(
 
 def _answer(sample: Sample, style: Style, shown: dict[str, Passage]) -> str:
     target = sample.target(style)
-    if not target:
-        return ""
     if style == "short":
         return target
     marks = sorted(shown[chunk].n for chunk in sample.gold if chunk in shown)

@@ -36,7 +36,7 @@ class Examples(_Part):
 
     passages:    passages of a prompt, fewest and most; the gold one is at any place among them.
     absent:      share of the examples whose passages do not hold the answer: the target is the refusal.
-    short:       share of prompts in the style ``short``; the rest are in ``sentence``.
+    short:       share of prompts in the style ``short``, where the answers have one; the rest are in ``sentence``.
     budget:      tokens of a prompt, as the engine that will serve the model counts them.
     domain:      share of the examples that are the company's; the rest is general data. 1 for machine use.
     most_shared: questions that share one prompt's passages.

@@ -1,9 +1,9 @@
 """The public sets that `support` learns from, as dataset folders: `python -m finetune.support_data DATA OUT`.
 
-DATA holds squad2, clapnq and dstc11_track5 as published. OUT gets, for each, a folder ``train`` and a folder ``test`` with
-documents.jsonl and questions.jsonl. The split is by article (squad2), passage (clapnq) and hotel or restaurant (dstc11), so
+DATA holds squad2, xquad_en_zh, clapnq and dstc11_track5 as published. OUT gets, for each, a folder ``train`` and a folder ``test`` with
+documents.jsonl and questions.jsonl. The split is by article (squad2, xquad), passage (clapnq) and hotel or restaurant (dstc11), so
 that nothing that is evaluated on was learnt from; gitlab_handbook_qa is not learnt from at all. Licences: CC-BY-SA-4.0
-(squad2; clapnq's texts, its questions Apache-2.0), CDLA-Sharing-1.0 (dstc11_track5).
+(squad2, xquad; clapnq's texts, its questions Apache-2.0), CDLA-Sharing-1.0 (dstc11_track5).
 """
 
 from __future__ import annotations
@@ -37,18 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         for name, read in (("squad2", squad), ("clapnq", clapnq), ("dstc11_track5", dstc11)):
-            for side, (documents, questions) in read(given.data / name).items():
-                folder = given.out / name / side
-                write(folder / "documents.jsonl", documents)
-                write(folder / "questions.jsonl", questions)
-                sys.stdout.write(f"{folder}: {len(documents)} documents, {len(questions)} questions\n")
+            for side, rows in read(given.data / name).items():
+                _keep(given.out / name / side, rows)
+        _keep(given.out / "xquad_en" / "train", xquad(given.data / "xquad_en_zh", given.data / "squad2"))
     except FrontdeskError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     return 0
 
 
-Sides = dict[str, tuple[list[Row], list[Row]]]
+Rows = tuple[list[Row], list[Row]]
+Sides = dict[str, Rows]
+
+
+def _keep(folder: Path, rows: Rows) -> None:
+    documents, questions = rows
+    write(folder / "documents.jsonl", documents)
+    write(folder / "questions.jsonl", questions)
+    sys.stdout.write(f"{folder}: {len(documents)} documents, {len(questions)} questions\n")
 
 
 def squad(folder: Path) -> Sides:
@@ -61,6 +67,23 @@ def squad(folder: Path) -> Sides:
     sides = {row["doc_id"]: "test" if row["title"] in tested else "train" for row in documents}
     questions = list(read_rows(folder / "questions.jsonl", ("qid", "question", "doc_id")))
     return _sides(documents, questions, sides)
+
+
+def xquad(folder: Path, squad2: Path) -> Rows:
+    """xquad's English side, to learn from: more articles than squad2 has, without those that squad2 has, too."""
+    known = {row["title"] for row in read_rows(squad2 / "documents.jsonl", ("doc_id", "title"))}
+    documents = [
+        {"doc_id": row["doc_id"], "title": row["title"], "text": row["text_en"]}
+        for row in read_rows(folder / "documents.jsonl", ("doc_id", "title", "text_en"))
+        if row["title"] not in known
+    ]
+    taught = {row["doc_id"] for row in documents}
+    questions = [
+        {"qid": row["qid"], "question": row["question_en"], "doc_id": row["doc_id"], "answers": row["answers_en"]}
+        for row in read_rows(folder / "questions.jsonl", ("qid", "question_en", "doc_id", "answers_en"))
+        if row["doc_id"] in taught
+    ]
+    return documents, questions
 
 
 def clapnq(folder: Path) -> Sides:

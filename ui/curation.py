@@ -13,13 +13,15 @@ from ui.wire import Chunk, Document
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A document that a deletion takes with it."""
+    """A document that a deletion takes with it; ``releases`` and ``embedders`` learnt from it and stay."""
 
     id: str
     document: str
     passages: int
     versions: int
     bytes: int
+    releases: list[str]
+    embedders: list[str]
 
 
 @dataclass(frozen=True, slots=True)

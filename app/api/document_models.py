@@ -100,7 +100,7 @@ class CurationChange(Request):
 class Going(BaseModel):
     """A document that a deletion takes with it: passages in the index (drafts included), versions, bytes of its file.
 
-    `releases` learnt from it, and know it still when it is gone.
+    `releases` learnt from it, and know it still when it is gone; `embedders` were tuned with it.
     """
 
     id: str
@@ -109,6 +109,7 @@ class Going(BaseModel):
     versions: int
     bytes: int
     releases: list[str]
+    embedders: list[str]
 
 
 class Deletion(BaseModel):

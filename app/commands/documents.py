@@ -111,10 +111,10 @@ def delete(document: DocumentArgument, kb: KbOption = None, as_json: JsonOption 
                 f"Deleted {each['document']!r}: {each['passages']} passages, {versions}, {each['bytes']} bytes.",
                 markup=False,
             )
-            if each["releases"]:
-                out.print(
-                    f"  Releases that learnt from it: {', '.join(each['releases'])}", markup=False, style="yellow"
-                )
+            for kind in ("releases", "embedders"):
+                if each[kind]:
+                    said = f"  {kind.capitalize()} that learnt from it: {', '.join(each[kind])}"
+                    out.print(said, markup=False, style="yellow")
 
 
 @app.command("reprocess")

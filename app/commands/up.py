@@ -65,8 +65,7 @@ class Trainer:
 
     @staticmethod
     def _new(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "app.cli", "trainer", "--quiet"]
-        return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own
+        return subprocess.Popen(_trainer(), env=environment, start_new_session=True)  # noqa: S603 - our own
 
 
 @reported
@@ -148,6 +147,10 @@ def _see_that_free(host: str, port: int) -> None:
                 f"{host}:{port} cannot be used ({exc.strerror}): stop what uses it, or give another one "
                 "(--port, --customer-port, --staff-port)"
             ) from exc
+
+
+def _trainer() -> list[str]:
+    return [sys.executable, "-m", "app.cli", "trainer", "--quiet"]
 
 
 def _start(name: str, command: list[str], environment: dict[str, str], ready_url: str, folder: Path | None) -> Part:

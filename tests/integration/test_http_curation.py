@@ -109,6 +109,7 @@ def test_update_delete_and_upload_again(desk: Desk) -> None:
         ("fees.txt", 1, 2)
     ]
     assert (takes["passages"], takes["documents"][0]["bytes"]) == (1, len(NEW_FEE))
+    assert takes["documents"][0]["embedders"] == []
     assert desk.http.delete(f"/api/documents/{document['id']}").status_code == 204
     assert desk.answer() == ""
     assert desk.put("fees.txt", NEW_FEE)["id"] != document["id"]

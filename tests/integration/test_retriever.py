@@ -14,8 +14,10 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from app.curation import going
 from app.indexing import do
-from app.retriever_training import EMBEDDERS, plan, tune
+from app.retriever_training import plan, tune
+from app.tuned_embedders import EMBEDDERS
 from app.workspace import Settings, Workspace, open_workspace
 from finetune.errors import TrainingError
 from finetune.retriever import load_base, train
@@ -150,6 +152,9 @@ def test_pairs_become_an_embedder_that_the_index_is_switched_to(shop: Shop, base
     assert (embedder.knows("en"), embedder.knows("zh")) == (True, vote.earned)
     with open_workspace(shop.settings) as workspace:
         kb = workspace.catalog.knowledge_base("shop")
+        learnt_from = workspace.catalog.document(kb, run["documents"][0])
+        (gone, *_) = going(workspace, kb, learnt_from)
+        assert gone["embedders"] == [done.folder.name]
         moved = do(workspace, kb, {"task": "migrate", "model": str(done.folder)}, nothing)
         assert (moved["switched"], moved["points"], moved["model"]) == (True, 16, str(done.folder))
         kb = workspace.catalog.knowledge_base("shop")

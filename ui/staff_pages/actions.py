@@ -53,7 +53,23 @@ def confirm(desk: Desk) -> None:
         st.query_params.pop("document", None)
         st.rerun()
 
-    parts.confirm(t("doc_delete_title"), t("doc_delete_sure", name=name), t("doc_delete"), delete, t)
+    text = "\n\n".join([t("doc_delete_sure", name=name), *_takes(desk, document)])
+    parts.confirm(t("doc_delete_title"), text, t("doc_delete"), delete, t)
+
+
+def _takes(desk: Desk, document: Document) -> list[str]:
+    """What else a person should know before a document is deleted: what goes with it, and what knows it afterwards."""
+    try:
+        takes = desk.client.deletion(document.id).documents
+    except ApiError:
+        # Whether it can be deleted is said when it is.
+        return []
+    said = []
+    if inside := len(takes) - 1:
+        said.append(desk.t("doc_delete_inside", count=inside))
+    if learnt := sorted({name for each in takes for name in (*each.releases, *each.embedders)}):
+        said.append(desk.t("doc_delete_learnt", names=", ".join(map(escaped, learnt))))
+    return said
 
 
 def _confirm_cancel(desk: Desk, document: Document) -> None:

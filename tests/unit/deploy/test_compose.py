@@ -21,6 +21,7 @@ import yaml
 
 from app.commands import up
 from app.settings import AppSettings
+from app.training_runs import ALIVE, RUNS
 from ingest.settings import IngestSettings
 from serving.settings import ServingSettings
 
@@ -88,7 +89,8 @@ def test_compose_refuses_to_start_without_a_secret(missing: str) -> None:
 def test_services_and_profiles() -> None:
     profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
     assert profiles == {
-        "app": [], "ui-customer": [], "ui-staff": [], "qdrant": [], "postgres": [], "vllm-gpu": ["gpu"], "vllm-cpu": ["cpu"],
+        "app": [], "trainer": [], "ui-customer": [], "ui-staff": [], "qdrant": [], "postgres": [],
+        "vllm-gpu": ["gpu"], "vllm-cpu": ["cpu"],
     }  # fmt: skip
 
 
@@ -138,7 +140,7 @@ class TestService:
             assert volume.split(":")[0] in declared
 
     def test_environment_is_understood(self, name: str) -> None:
-        known = FRONTDESK if name == "app" else PAGES
+        known = FRONTDESK if name in ("app", "trainer") else PAGES
         given = {key for key in SERVICES[name].get("environment", {}) if key.startswith("FRONTDESK_")}
         assert given <= known
 
@@ -170,6 +172,15 @@ def test_the_pages_run_what_up_runs(name: str, script: str) -> None:
     assert f":{inner}/_stcore/health" in SERVICES[name]["healthcheck"]["test"][-1]
     if name == "ui-customer":
         assert command == json.loads(dockerfile(name)["CMD"][0])
+
+
+def test_the_trainer_is_what_up_starts_and_works_on_the_apps_data() -> None:
+    trainer, app = SERVICES["trainer"], SERVICES["app"]
+    assert trainer["command"][1:] == up._trainer()[1:]
+    assert trainer["image"] == app["image"]
+    assert trainer["volumes"] == app["volumes"]
+    assert trainer["environment"]["FRONTDESK_DATABASE_URL"] == app["environment"]["FRONTDESK_DATABASE_URL"]
+    assert f"{RUNS}/{ALIVE}'" in trainer["healthcheck"]["test"][-1]
 
 
 def test_health_checks_ask_routes_that_exist() -> None:

@@ -104,6 +104,32 @@ def test_the_share_of_refusals_is_about_what_is_asked_for() -> None:
     assert 0.15 <= share <= 0.25
 
 
+def test_a_group_asks_of_every_passage_that_it_shows_and_of_each_sample_once() -> None:
+    made = groups(absent=0, passages=[5, 5], short=1)
+    assert [len(group.examples) for group in made] == [4]
+    assert {example.target for example in made[0].examples} == {"429 pounds", "five years", "38 dB", "three days"}
+    few = groups(absent=0, passages=[5, 5], most_shared=3)
+    assert [len(group.examples) for group in few] == [3, 1]
+
+
+def test_what_has_an_answer_in_one_style_only_is_asked_in_that() -> None:
+    long = [Sample(f"Why {n}?", ("price",), "", f"Because of {n}.", ("noise",), "g") for n in range(5)]
+    bare = [Sample(f"Who {n}?", ("noise",), f"Number {n}", "", ("price",), "g") for n in range(5)]
+    for seed in range(5):
+        made = build([*long, *bare], PASSAGES, Examples(absent=0.3, domain=1.0), lambda text: len(text.split()), seed)
+        examples = [example for group in made for example in group.examples]
+        answered = [example for example in examples if example.answerable]
+        assert len(answered) == 10
+        assert all((example.style == "short") == example.target.startswith("Number") for example in answered)
+        # No group of refusals alone: it would teach that nothing is ever answered.
+        assert len(examples) - len(answered) <= 6
+
+
+def test_a_sample_that_says_nothing_is_never_taught() -> None:
+    silent = Sample("What now?", ("price",), "", "", ("noise",), "g")
+    assert list(build([silent], PASSAGES, Examples(domain=1.0), lambda text: len(text.split()), 1)) == []
+
+
 def test_passages_that_do_not_fit_are_left_out_and_the_gold_one_never_is() -> None:
     for group in groups(budget=100, passages=[4, 4], absent=0):
         prompt = group.examples[0].prompt

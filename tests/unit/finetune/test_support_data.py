@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.support_data import clapnq, dstc11, main, squad
+from finetune.support_data import clapnq, dstc11, main, squad, xquad
 
 
 def rows(path: Path, given: list[dict[str, object]]) -> None:
@@ -22,6 +22,16 @@ def data(tmp_path: Path) -> Path:
     rows(folder / "squad2" / "documents.jsonl", articles)
     asked = [{"qid": str(n), "question": f"Which fact {n}?", "doc_id": f"s{n}", "answers": [str(n)]} for n in range(15)]
     rows(folder / "squad2" / "questions.jsonl", asked)
+    texts = [
+        {"doc_id": f"x{n}", "title": title, "text_en": f"Fact {n}.", "text_zh": "事实。"}
+        for n, title in enumerate(("Article 0", "Rivers"))
+    ]
+    rows(folder / "xquad_en_zh" / "documents.jsonl", texts)
+    both = {"answers_en": ["Fact"], "question_zh": "什么?", "answers_zh": ["事实"]}
+    rows(
+        folder / "xquad_en_zh" / "questions.jsonl",
+        [{"qid": f"x{n}", "doc_id": f"x{n}", "question_en": f"What is {n}?", **both} for n in range(2)],
+    )
     passage = {"title": "T", "gold_sentences": ["It is so.", "And so.", "Too much."], "answers": ["So it is."]}
     said = [{"qid": f"c{n}", "question": f"Is it {n}?", "passage": f"It is so. {n}", **passage} for n in range(20)]
     rows(folder / "clapnq" / "answerable.jsonl", said)
@@ -44,6 +54,12 @@ def test_an_article_is_on_one_side(data: Path) -> None:
     assert len(titles["train"]) == 3
     for documents, questions in sides.values():
         assert {q["doc_id"] for q in questions} == {d["doc_id"] for d in documents}
+
+
+def test_articles_of_xquad_that_squad2_has_too_are_left_out(data: Path) -> None:
+    documents, questions = xquad(data / "xquad_en_zh", data / "squad2")
+    assert documents == [{"doc_id": "x1", "title": "Rivers", "text": "Fact 1."}]
+    assert questions == [{"qid": "x1", "question": "What is 1?", "doc_id": "x1", "answers": ["Fact"]}]
 
 
 def test_what_is_taught_of_clapnq_stands_in_its_passage(data: Path) -> None:
@@ -76,6 +92,7 @@ def test_folders_are_written_and_a_missing_set_is_named(
     for name in ("squad2", "clapnq", "dstc11_track5"):
         for side in ("train", "test"):
             assert (tmp_path / "out" / name / side / "questions.jsonl").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "xquad_en" / "train" / "questions.jsonl").read_text(encoding="utf-8")
     (data / "clapnq" / "answerable.jsonl").unlink()
     assert main([str(data), str(tmp_path / "again")]) == 1
     assert "answerable.jsonl" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui.client import Client
-from ui.staff_pages import documents, retrieval, system, waiting
+from ui.staff_pages import actions, documents, retrieval, system, waiting
 from ui.staff_pages.desk import Desk
 from ui.texts import translator
 
@@ -304,3 +304,24 @@ def test_choosing_a_base_draws_the_page_once() -> None:
     assert drawn.selectbox[0].key == picker.key
     assert drawn.session_state["chosen_base"] == "other"
     assert sum(request.url.path == "/api/knowledge-bases" for request in asked) == 2 * before
+
+
+def test_before_a_deletion_is_said_what_goes_and_what_learnt_from_it() -> None:
+    asked = document(1)
+    identity = asked["id"]
+    known = {"passages": 3, "versions": 1, "bytes": 10}
+    takes = [
+        {"id": identity, "document": "a.pdf", **known, "releases": ["shop@1"], "embedders": ["shop-9"]},
+        {"id": "d2", "document": "a.pdf/b.txt", **known, "releases": ["shop@1"], "embedders": []},
+    ]
+    replies = {
+        f"/api/documents/{identity}": {"kb": "default", **asked, "versions": []},
+        f"/api/documents/{identity}/deletion": {"documents": takes, "passages": 6},
+    }
+    page = shown(actions.confirm, replies, question=("delete_document", identity))
+    said = words(page)
+    assert "found inside its file" in said
+    assert "learnt from it" in said
+    assert "shop" in said
+    alone = {**replies, f"/api/documents/{identity}/deletion": 404}
+    assert "found inside its file" not in words(shown(actions.confirm, alone, question=("delete_document", identity)))
