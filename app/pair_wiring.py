@@ -51,7 +51,7 @@ def _writers(workspace: Workspace, kb: KnowledgeBase, finder: RetrievedChunks, m
         asked = _Asked(workspace.engines[0])
         writers.append(_OfItsLanguages(ModelWriter(ChatQuestions(asked.model, asked), corpus, finder), asked.engine))
         close = asked.close
-    whole = (Comparisons(corpus), General(questions, languages, kb.id))
+    whole = (Comparisons(corpus), General(questions, languages, kb.name))
     return WriterParts(writers, lambda kept: unanswerable(questions, kept), whole, close)
 
 

@@ -3,7 +3,8 @@
     python benchmarks/tuned.py DATA [--releases base support] [--parts absent twisted general answers] [--limit 60] [--read 50]
 
 answers: as `frontdesk eval answers` on each set, passages given and retrieved, both styles.
-absent:  the model alone before three passages that retrieval found: one of them answers, or none does. Refusals should be the latter.
+absent:  three passages that retrieval found: one of them answers, or none does. Refusals should be the latter: those of the model alone,
+         and where it or the verifier (its best score below a half) refuses; AUC of the model alone and of both (as for twisted).
 twisted: squad2's adversarial questions: AUC of "it cannot be answered" by the model's own probability of its refusal, by the
          verifier, and by both (sum of log-odds, nothing fitted).
 general: the packaged general questions, asked without passages: what tuning has cost.
@@ -162,8 +163,10 @@ def absent(place: Path, releases: Sequence[str], limit: int, settings: Settings)
     asked = neighbours(place, limit)
     gold = sum(each.answered for each in asked)
     print(f"\nThree passages, {gold} questions with one that answers, {len(asked) - gold} without:", flush=True)
+    doubts = doubts_of(asked)
     print(
-        "| release | style | F1 answerable | kept | right mark | refusal P | refusal R | AUC |\n|---|---|---|---|---|---|---|---|"
+        "| release | style | F1 answerable | kept | right mark | refusal P / R | AUC | with the verifier: kept | refusal P / R | AUC |"
+        "\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for name in releases:
         alone = Alone(released(settings, name), settings)
@@ -180,16 +183,34 @@ def absent(place: Path, releases: Sequence[str], limit: int, settings: Settings)
                 for each, text, no in zip(asked, texts, refused, strict=True)
                 if each.answered and not no
             ]
-            missing = [no for each, no in zip(asked, refused, strict=True) if not each.answered]
-            kept = mean([float(not no) for each, no in zip(asked, refused, strict=True) if each.answered])
-            precision = sum(missing) / max(1, sum(refused))
-            auc = roc_auc(alone.refusing(asked, style), [not each.answered for each in asked])
             right = f"{mean([float(m) for m in marked]):.2f}" if style == "sentence" else "-"
-            print(
-                f"| {name} | {style} | {mean(f1):.3f} | {kept:.2f} | {right} | {precision:.2f} | "
-                f"{mean([float(m) for m in missing]):.2f} | {auc:.3f} |",
-                flush=True,
-            )
+            kept, said = refusing_figures(asked, refused)
+            impossible = [not each.answered for each in asked]
+            mine = alone.refusing(asked, style)
+            row = f"| {name} | {style} | {mean(f1):.3f} | {kept} | {right} | {said} | {roc_auc(mine, impossible):.3f} |"
+            if doubts:
+                both = [no or doubt > 0.5 for no, doubt in zip(refused, doubts, strict=True)]
+                odds = [logit(a) + logit(b) for a, b in zip(mine, doubts, strict=True)]
+                row += f" {' | '.join(refusing_figures(asked, both))} | {roc_auc(odds, impossible):.3f} |"
+            print(row, flush=True)
+
+
+def refusing_figures(asked: Sequence[Shown], refused: Sequence[bool]) -> tuple[str, str]:
+    """Share of the answerable questions that are kept, precision and recall of the refusals."""
+    missing = [no for each, no in zip(asked, refused, strict=True) if not each.answered]
+    kept = mean([float(not no) for each, no in zip(asked, refused, strict=True) if each.answered])
+    return f"{kept:.2f}", f"{sum(missing) / max(1, sum(refused)):.2f} / {mean([float(no) for no in missing]):.2f}"
+
+
+def doubts_of(asked: Sequence[Shown]) -> list[float]:
+    """The verifier's probability that none of the passages answers; nothing where there is no verifier."""
+    verifier = load_verifier(PACKAGED)
+    if verifier is None:
+        return []
+    texts = [[shown(window) for passage in each.passages for window in windows(passage)] for each in asked]
+    return [
+        1 - max(verifier.score(each.asked.question, said), default=0.0) for each, said in zip(asked, texts, strict=True)
+    ]
 
 
 def _holds(each: Shown, passage: Passage) -> bool:
@@ -200,12 +221,8 @@ def adversarial(place: Path, releases: Sequence[str], limit: int, settings: Sett
     """AUC on squad2's own unanswerable questions."""
     asked = twisted(place, limit)
     impossible = [not each.answered for each in asked]
-    verifier = load_verifier(PACKAGED)
-    doubts = []
-    if verifier is not None:
-        for each in asked:
-            texts = [shown(window) for passage in each.passages for window in windows(passage)]
-            doubts.append(1 - max(verifier.score(each.asked.question, texts), default=0.0))
+    doubts = doubts_of(asked)
+    if doubts:
         print(f"\nTwisted questions, {len(asked)}: verifier alone AUC {roc_auc(doubts, impossible):.3f}", flush=True)
     for name in releases:
         alone = Alone(released(settings, name), settings)
