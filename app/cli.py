@@ -18,7 +18,9 @@ from app.commands import (
     ingest,
     kb,
     pairs,
+    plan,
     releases,
+    serve_model,
     sync,
     train,
     trainer,
@@ -36,6 +38,8 @@ app.command("ask")(ask.ask)
 app.command("train")(train.train)
 app.command("trainer")(trainer.trainer)
 app.command("up")(up.up)
+app.command("plan")(plan.plan)
+app.command("serve-model")(serve_model.serve_model)
 app.command("bulk-ingest")(bulk.bulk_ingest)
 app.add_typer(sync.app, name="sync")
 app.add_typer(kb.app, name="kb")

@@ -18,6 +18,7 @@ from app.workspace import Workspace
 from ingest.errors import FrontdeskError
 from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, probe_endpoint
 from serving.errors import EngineError
+from serving.served import is_well
 
 log = logging.getLogger(__name__)
 EVERY_S = 15.0
@@ -151,13 +152,25 @@ class Checkup:
 
     async def _endpoint(self) -> Component:
         if not self._workspace.settings.serving.endpoint_url:
-            return Component(ENDPOINT, Health.OFF, "FRONTDESK_ENDPOINT_URL is not set")
+            return await self._served()
         try:
             await probe_endpoint(self._workspace.settings.serving)
         except EngineError as exc:
             lasting = exc.reason in _LASTING
             return Component(ENDPOINT, Health.DEGRADED if lasting else Health.AWAY, str(exc))
         return Component(ENDPOINT, Health.OK, self._workspace.settings.serving.endpoint_model or "")
+
+    async def _served(self) -> Component:
+        """Model servers of this machine; each is asked whether it is well."""
+        found = await asyncio.to_thread(self._workspace.served.announced)
+        if not found:
+            return Component(ENDPOINT, Health.OFF, "FRONTDESK_ENDPOINT_URL is not set")
+        well = await asyncio.gather(*(is_well(server.url) for server in found))
+        said = ", ".join(f"{server.release} at {server.url}" for server in found)
+        if all(well):
+            return Component(ENDPOINT, Health.OK, said)
+        silent = ", ".join(server.url for server, ok in zip(found, well, strict=True) if not ok)
+        return Component(ENDPOINT, Health.DEGRADED if any(well) else Health.AWAY, f"{silent} does not answer")
 
     async def _packaged(self) -> Component:
         if not self._workspace.settings.serving.packaged:

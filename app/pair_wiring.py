@@ -47,8 +47,9 @@ def _writers(workspace: Workspace, kb: KnowledgeBase, finder: RetrievedChunks, m
     questions = UnanswerableQuestions(finder, corpus, lambda chunk_id: live.with_ids(kb, [chunk_id]).get(chunk_id))
     writers: list[PairWriter] = [StyledWriter(RuleWriter(corpus), corpus)]
     close: Callable[[], None] = _nothing
-    if model and workspace.engines:
-        asked = _Asked(workspace.engines[0])
+    engine = next((each for each in workspace.engines if each.present), None)
+    if model and engine is not None:
+        asked = _Asked(engine)
         writers.append(_OfItsLanguages(ModelWriter(ChatQuestions(asked.model, asked), corpus, finder), asked.engine))
         close = asked.close
     whole = (Comparisons(corpus), General(questions, languages, kb.name))

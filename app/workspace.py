@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from serving.engines import ChatEngine
     from serving.fleet import PackagedFleet
     from serving.release_store import ReleaseStore
+    from serving.served import ServedModels
     from serving.verifier import Verifier
 
 log = logging.getLogger(__name__)
@@ -317,11 +318,21 @@ class Workspace:
         """The rungs that write, best first; nothing is loaded or connected yet."""
         from serving.engines import endpoint_engine
         from serving.fleet import PackagedRung
+        from serving.served import ServedRung
 
         settings = self.settings.serving
-        endpoint = endpoint_engine(settings)
-        packaged = PackagedRung(self.packaged) if settings.packaged else None
-        return [engine for engine in (endpoint, packaged) if engine is not None]
+        # An endpoint that is named stands before servers that are found.
+        served = ServedRung(self.served, self.packaged.release_of, lambda: self.packaged.canary, settings)
+        endpoint = endpoint_engine(settings) or served
+        return [endpoint, PackagedRung(self.packaged)] if settings.packaged else [endpoint]
+
+    @cached_property
+    def served(self) -> ServedModels:
+        """Model servers of this machine that `frontdesk serve-model` started."""
+        from serving.served import ServedModels
+
+        ingest = self.settings.ingest
+        return ServedModels(ingest.home, ingest.models_folder, self.settings.serving)
 
     @cached_property
     def chain(self) -> AnswerChain:

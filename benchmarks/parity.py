@@ -1,6 +1,6 @@
 """Do frontdesk's own rung and vLLM write the same? Greedy answers to the same prompts by the same merged weights.
 
-    python benchmarks/parity.py DATASET [--release support] [--prompts 50] [--python .venv-serving/bin/python] [--folder DIR]
+    python benchmarks/parity.py DATASET [--release support] [--prompts 50] [--python PYTHON] [--folder DIR]
 
 The release is merged and written to a folder; vLLM (CPU, bfloat16) serves that folder on the loopback; both are asked the
 prompts of `frontdesk eval answers DATASET --passages given`, in both styles. Where two answers part, the in-process model says
@@ -11,13 +11,8 @@ tie that the order of the sums decides.
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,65 +23,31 @@ import httpx
 
 from app.answer_evaluation import Asked, Evaluation
 from app.workspace import Settings
+from ingest.errors import SettingsError
 from serving.batches import PackagedBatchWriter
 from serving.packaged import PackagedModel
 from serving.prompts import Message
+from serving.vllm import VllmServer, find_python
+from serving.vllm_plan import ServeSettings
 
 TOKENS = 48
-START_S = 600
 # A lead of the first token over the second below which rounding may turn them: two steps of bfloat16 between 16 and 32.
 TIE = 0.25
 
 
 @contextmanager
-def vllm(python: Path, folder: Path, log: Path) -> Iterator[httpx.Client]:
-    """A vLLM server of a merged release, on a free port with a key of its own; stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    key = secrets.token_hex(16)
-    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_API_KEY": key, "HF_HUB_OFFLINE": "1"}
-    environment.pop("PYTHONPATH", None)
-    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--served-model-name", "release"]
-    command += [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-        "--dtype",
-        "bfloat16",
-        "--max-model-len",
-        "2048",
-        "--enforce-eager",
-    ]
-    with log.open("w") as out:
-        server = subprocess.Popen(list(map(str, command)), stdout=out, stderr=subprocess.STDOUT, env=environment)
+def vllm(python: Path, folder: Path, log: Path, prompt: Sequence[Message]) -> Iterator[httpx.Client]:
+    """A vLLM server of a merged release, that has answered a first prompt."""
+    settings = ServeSettings(dtype="bfloat16", max_model_len=2048, max_num_seqs=4, kv_cache_gib=1.0, eager=True)
+    server = VllmServer(python, folder, "release", settings, "cpu", log)
+    server.start()
     try:
-        client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=300
-        )
-        with client:
-            _wait(client, server, log)
+        server.wait(list(prompt))
+        headers = {"Authorization": f"Bearer {server.key}"}
+        with httpx.Client(base_url=f"{server.url}/v1", headers=headers, timeout=300) as client:
             yield client
     finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
-def _wait(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            if client.get("/models").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(1)
-    last = log.read_text(errors="replace").splitlines()[-5:]
-    raise SystemExit("vLLM did not start:\n" + "\n".join(last))
+        server.stop()
 
 
 def asked_of_vllm(client: httpx.Client, prompts: Sequence[Sequence[Message]]) -> list[str]:
@@ -140,11 +101,13 @@ def main() -> int:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--release", default="support")
     parser.add_argument("--prompts", type=int, default=50)
-    parser.add_argument("--python", type=Path, default=Path(".venv-serving/bin/python"))
+    parser.add_argument("--python", help="of the environment that vLLM is installed in; .venv-serving when not given")
     parser.add_argument("--folder", type=Path, help="where the merged weights are written; temporary when not given")
     arguments = parser.parse_args()
-    if not arguments.python.exists():
-        print(f"skipped: vLLM is not installed at {arguments.python}")
+    try:
+        python = find_python(arguments.python)
+    except SettingsError as exc:
+        print(f"skipped: {exc}")
         return 0
     settings = Settings.load()
     styles = ("short", "sentence")
@@ -164,7 +127,7 @@ def main() -> int:
         folder = arguments.folder or Path(temporary) / "merged"
         loaded.model.save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
-        with vllm(arguments.python, folder, Path(temporary) / "vllm.log") as client:
+        with vllm(python, folder, Path(temporary) / "vllm.log", prompts[0]) as client:
             theirs = asked_of_vllm(client, prompts)
     same = sum(a == b for a, b in zip(mine, theirs, strict=True))
     print(f"{arguments.release}: {same} of {len(prompts)} greedy answers are the same word for word")

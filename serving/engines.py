@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
@@ -24,6 +25,8 @@ from serving.prompts import Message
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from serving.packaged import PackagedModel
 
 ENDPOINT, PACKAGED, EXTRACTIVE = "endpoint", "packaged", "extractive"
@@ -87,6 +90,16 @@ class ChatEngine:
         return self._release
 
     @property
+    def present(self) -> bool:
+        """Whether there is something to ask; a rung that is not there is passed over without a word."""
+        return True
+
+    @property
+    def words_questions(self) -> bool:
+        """Whether it may word a follow-up as a question that stands alone; a model that was tuned to answer may not."""
+        return self.name == ENDPOINT
+
+    @property
     def by_conversation(self) -> bool:
         """Whether it depends on the conversation which release answers."""
         return False
@@ -122,8 +135,14 @@ class ChatEngine:
         Raises:
             EngineError: one of its kinds; the message names the setting to look at.
         """
+        async with aclosing(self.stream_within(messages, self.total_s)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def stream_within(self, messages: Sequence[Message], seconds: float) -> AsyncGenerator[str, None]:
+        """The same with less time than ``total_s``; raises as ``stream`` does."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.total_s
+        end = loop.time() + seconds
         pieces = self.model.astream(_langchain(messages))
         begun = False
         try:
@@ -149,17 +168,25 @@ class ChatEngine:
 
 def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
     """The endpoint that the settings name, or None; no connection is made yet."""
-    if not settings.endpoint_url:
+    from serving.pool import Backend, PooledEngine
+
+    engines = [Backend(url, _engine_at(url, settings)) for url in settings.endpoint_urls]
+    if not engines:
         return None
+    return engines[0].engine if len(engines) == 1 else PooledEngine(engines)
+
+
+def chat_openai(url: str, model: str, key: SecretStr | None, settings: ServingSettings) -> BaseChatModel:
+    """A chat model behind an OpenAI-compatible URL; no connection is made yet."""
     import openai
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
-    model = ChatOpenAI(
-        base_url=settings.endpoint_url,
-        model=settings.endpoint_model or "",
+    return ChatOpenAI(
+        base_url=url,
+        model=model,
         # Servers without a key still want the header; the client refuses to start without one.
-        api_key=settings.endpoint_api_key or SecretStr("none"),
+        api_key=key or SecretStr("none"),
         temperature=0,
         max_completion_tokens=settings.max_new_tokens,
         timeout=openai.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
@@ -167,10 +194,13 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
         max_retries=0,
         stream_usage=False,
     )
+
+
+def _engine_at(url: str, settings: ServingSettings) -> ChatEngine:
     return ChatEngine(
         ENDPOINT,
         settings.endpoint_model or "",
-        model,
+        chat_openai(url, settings.endpoint_model or "", settings.endpoint_api_key, settings),
         settings.endpoint_languages,
         settings.endpoint_context,
         settings.endpoint_timeout_s,
@@ -181,18 +211,31 @@ def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
 
 
 async def probe_endpoint(settings: ServingSettings) -> None:
-    """See that the endpoint answers, takes the key and serves the model; nothing is generated.
+    """See that every server of the endpoint answers, takes the key and serves the model; nothing is generated.
 
     Raises:
-        EngineAway, EngineTimeout, EngineRefused, UnknownModel: as an answer would meet them.
+        EngineAway, EngineTimeout, EngineRefused, UnknownModel: as an answer would meet them; of several servers, the first
+            trouble that a setting must mend, else one that says how many do not answer.
     """
+    urls = settings.endpoint_urls
+    looked = await asyncio.gather(*(_probe(url, settings) for url in urls), return_exceptions=True)
+    troubles = [trouble for trouble in looked if isinstance(trouble, BaseException)]
+    lasting = [trouble for trouble in troubles if not isinstance(trouble, EngineAway | EngineTimeout)]
+    if lasting or len(urls) == 1:
+        for trouble in (*lasting, *troubles):
+            raise trouble
+    if troubles:
+        raise EngineAway(
+            f"{len(troubles)} of {len(urls)} model servers do not answer (FRONTDESK_ENDPOINT_URL): {troubles[0]}"
+        )
+
+
+async def _probe(url: str, settings: ServingSettings) -> None:
     import openai
 
     key = settings.endpoint_api_key.get_secret_value() if settings.endpoint_api_key else "none"
     timeout = openai.Timeout(CONNECT_S, connect=CONNECT_S)
-    async with openai.AsyncOpenAI(
-        base_url=settings.endpoint_url, api_key=key, timeout=timeout, max_retries=0
-    ) as client:
+    async with openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=0) as client:
         try:
             served = [model.id async for model in client.models.list()]
         except openai.NotFoundError:

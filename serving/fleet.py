@@ -24,7 +24,7 @@ from serving.loading import is_converted, package_folder
 from serving.packaged import PackagedModel
 from serving.prompts import Message
 from serving.release_store import ReleaseStore
-from serving.releases import BASE, LIVE, Release
+from serving.releases import BASE, LIVE, SUPPORT, Release
 from serving.settings import ServingSettings
 from serving.turns import Turns
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 # Seconds between two looks at what is live, and until a release that could not be loaded is tried again.
 FOLLOW_S = 2.0
 RETRY_S = 60.0
+# Letters of a release's whole id.
+_ID = 64
 
 
 class PackagedFleet:
@@ -59,6 +61,7 @@ class PackagedFleet:
         # What the live role was answered by last.
         self._answering = ""
         self._warming: threading.Thread | None = None
+        self._known: dict[str, Release] = {}
         self._pin = ""
         if settings.release != LIVE:
             try:
@@ -103,6 +106,20 @@ class PackagedFleet:
             return model.release if model is not None else BASE
         older = self._models.get(self._answering)
         return older.release if older is not None else wanted
+
+    def release_of(self, conversation: str = "", release: str | None = None) -> Release:
+        """The release that should answer a conversation, or that is asked for by name, loaded or not.
+
+        Raises:
+            NoSuchRelease, DamagedRelease: it is not there, or its manifest cannot be read.
+        """
+        named = self._wanted(conversation) if release in (None, "", LIVE) else str(release)
+        # What a reference stands for never changes but with the program; a name may be given anew.
+        if len(named) != _ID and named not in (BASE, SUPPORT):
+            return self._store.get(named)
+        if named not in self._known:
+            self._known[named] = self._store.get(named)
+        return self._known[named]
 
     @property
     def canary(self) -> bool:

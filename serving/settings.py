@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class ServingSettings(BaseSettings):
     """Which engines there are and how long each may take.
 
-    ``FRONTDESK_ENDPOINT_URL``        base URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8001/v1
+    ``FRONTDESK_ENDPOINT_URL``        base URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8001/v1; several servers of
+                                      the same model: comma-separated
     ``FRONTDESK_ENDPOINT_MODEL``      the model to ask for there; needed with the URL
     ``FRONTDESK_ENDPOINT_API_KEY``    its key, if it wants one
     ``FRONTDESK_ENDPOINT_LANGUAGES``  ISO codes the model writes, comma-separated, or ``*`` (default)
@@ -22,6 +23,7 @@ class ServingSettings(BaseSettings):
     ``FRONTDESK_PACKAGED_DTYPE``      ``auto`` (bfloat16 where the CPU computes it, else float32), or one of the two
     ``FRONTDESK_RELEASE``             ``live``: what was promoted answers; or a release's name or id, whatever is promoted
     ``FRONTDESK_MAX_NEW_TOKENS``      upper bound of a written answer
+    ``FRONTDESK_VLLM_PYTHON``         Python of the environment that vLLM is installed in; ``.venv-serving`` is found without it
     """
 
     model_config = SettingsConfigDict(env_prefix="FRONTDESK_", env_file=".env", extra="ignore")
@@ -37,6 +39,7 @@ class ServingSettings(BaseSettings):
     packaged_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     release: str = "live"
     max_new_tokens: int = Field(default=160, ge=8, le=4096)
+    vllm_python: str | None = None
 
     @field_validator("endpoint_languages", mode="before")
     @classmethod
@@ -46,6 +49,12 @@ class ServingSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @property
+    def endpoint_urls(self) -> tuple[str, ...]:
+        """Each server once, in the order in which they are named."""
+        named = (url.strip().rstrip("/") for url in (self.endpoint_url or "").split(","))
+        return tuple(dict.fromkeys(filter(None, named)))
 
     @model_validator(mode="after")
     def _endpoint_is_whole(self) -> ServingSettings:

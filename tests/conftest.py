@@ -27,6 +27,7 @@ LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 QDRANT_HOST = urlsplit(os.environ.get("FRONTDESK_QDRANT_URL", "")).hostname
 # Likewise: where the prepared models of this run shall be, when something else uses them afterwards.
 MODELS = os.environ.get("FRONTDESK_TEST_MODELS", "")
+SERVING = bool(os.environ.get("FRONTDESK_TEST_SERVING"))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
         if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"the measuring data is not at {SHARED_DATA}"))
+        if item.get_closest_marker("serving") and not SERVING:
+            item.add_marker(pytest.mark.skip(reason="it starts a real vLLM: make test-serving"))
         if item.get_closest_marker("gpu") and not _has_cuda():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 

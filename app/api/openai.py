@@ -167,7 +167,7 @@ async def _tokens(service: Service, texts: Sequence[str]) -> int:
 
 def _releases(service: Service) -> dict[str, str]:
     """Engine of each release that can be asked for by name; the extractive answer counts as one."""
-    found = {engine.release: engine.name for engine in service.workspace.engines}
+    found = {engine.release: engine.name for engine in service.workspace.engines if engine.present}
     return {**found, EXTRACTIVE: EXTRACTIVE}
 
 

@@ -131,11 +131,13 @@ class AnswerChain:
         engine = ask.pin
         if ask.release is not None and engine != PACKAGED:
             raise UsageError(f"a release is asked for, and the engine `{engine}` has none: leave one of the two out")
-        known = [e.name for e in self._engines]
+        known = [e.name for e in self._engines if e.present]
         if engine in (None, EXTRACTIVE) or engine in known:
             return
         if engine == ENDPOINT:
-            raise SettingsError("FRONTDESK_ENDPOINT_URL: no endpoint is set, so the engine `endpoint` cannot be asked")
+            raise SettingsError(
+                "FRONTDESK_ENDPOINT_URL: no endpoint is set and no `frontdesk serve-model` runs, so the engine `endpoint` cannot be asked"
+            )
         if engine == PACKAGED:
             raise SettingsError("FRONTDESK_PACKAGED: it is off, so the engine `packaged` cannot be asked")
         raise UsageError(f"no engine {engine!r}: use {ENDPOINT}, {PACKAGED} or {EXTRACTIVE}")
@@ -144,7 +146,7 @@ class AnswerChain:
 
     async def _condense(self, ask: Ask) -> Prepared:
         started = time.perf_counter()
-        endpoint = next((e for e in self._engines if e.name == ENDPOINT), None)
+        endpoint = next((e for e in self._engines if e.words_questions and e.present), None)
         writer = endpoint if ask.pin in (None, ENDPOINT) else None
         worded = await self._follow_ups.standalone(ask, writer)
         timings = {"condense": _since(started)}
@@ -205,7 +207,7 @@ class AnswerChain:
         falls: list[Fall] = []
         withheld: tuple[str, ...] = ()
         for rung in self._engines:
-            if pin not in (None, rung.name):
+            if pin not in (None, rung.name) or not rung.present:
                 continue
             try:
                 engine, fell = await asyncio.to_thread(rung.chosen, ask.conversation, ask.release)

@@ -1,0 +1,189 @@
+"""A release on vLLM, wired: what is served, how, and where the front of it listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from app.settings import is_loopback
+from app.training import live_release, store_of
+from app.workspace import Settings
+from ingest.errors import SettingsError
+from serving.announcements import Announced, announced
+from serving.errors import EngineAway
+from serving.export import export
+from serving.front import Front, Limits, Upstream
+from serving.loading import convert
+from serving.machine import Machine, this_machine
+from serving.passages import Passage
+from serving.prompts import Message, render_answer
+from serving.releases import ADAPTER, LIVE, Release
+from serving.served import FOLLOW_S
+from serving.vllm import VllmServer, find_python
+from serving.vllm_plan import Plan, choose, overridden, shape_of
+
+# Below the data folder: merged weights that are served, vLLM's log.
+SERVED, LOGS = "served", "logs"
+LOOK_S = 0.5
+# Seconds after which nobody comes any more who looks at the announcements, and that answers have to be written to their end.
+FOLLOWED_S, GRACE_S = 2 * FOLLOW_S, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is about to be served."""
+
+    release: Release
+    plan: Plan
+    python: Path
+    extra: tuple[str, ...]
+
+
+def prepare(
+    settings: Settings, wanted: str, changes: tuple[str, ...], extra: tuple[str, ...], machine: Machine | None = None
+) -> Prepared:
+    """A release by name, with the settings that fit it here; nothing is started.
+
+    Raises:
+        NoSuchRelease, DamagedRelease: it is not there, or cannot be asked as it was trained.
+        SettingsError: vLLM is not installed, the weights do not fit, or a change cannot be made.
+    """
+    store = store_of(settings)
+    release = store.get(live_release(settings, store) if wanted == LIVE else wanted)
+    if problem := release.problem():
+        raise SettingsError(problem)
+    python = find_python(settings.serving.vllm_python)
+    manifest = release.manifest
+    # An adapter's own folder has no shape: that of its base counts.
+    own = release.folder if release.folder is not None and manifest.kind != ADAPTER else None
+    shape = shape_of(own or convert(settings.ingest.models_folder))
+    plan = choose(machine or this_machine(), shape, adapter=manifest.kind == ADAPTER, small=manifest.small)
+    return Prepared(release, overridden(plan, changes), python, extra)
+
+
+def serve(
+    prepared: Prepared,
+    settings: Settings,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    told: Callable[[str], None],
+    ready: Callable[[str, Path, float], None],
+) -> None:
+    """Serve until told to stop.
+
+    told:  called with the stage of the start.
+    ready: called with the front's URL, vLLM's log and the seconds that it took.
+
+    Raises:
+        SettingsError: others than this machine would be served without a key.
+        EngineAway: vLLM did not start, or ended by itself.
+    """
+    key = _key(settings, host)
+    clock = time.monotonic()
+    release, plan = prepared.release, prepared.plan
+    told("preparing the weights")
+    folder = settings.ingest.home.resolve() / SERVED
+    attached = plan.settings.adapter == "attached"
+    served = export(release, settings.ingest.models_folder.resolve(), folder, attached=attached)
+    log = settings.ingest.home.resolve() / LOGS / "vllm.log"
+    server = VllmServer(
+        prepared.python,
+        served.weights,
+        release.label,
+        plan.settings,
+        plan.device,
+        log,
+        adapter=served.adapter,
+        extra=prepared.extra,
+    )
+    server.start()
+    try:
+        server.wait(first_question(release), stop.is_set, told)
+        front = Front(Upstream(server.url, server.key, (release.label,)), key, _limits(plan))
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        with listening(front, host, port):
+            with announced(settings.ingest.home, Announced(url, key, release.label, os.getpid())):
+                ready(url, log, time.monotonic() - clock)
+                while not stop.wait(LOOK_S):
+                    if not server.running:
+                        raise EngineAway(f"vLLM ended by itself; its log is {log}")
+            # Who follows the announcements has gone over to others by then; what is being written is written to its end.
+            time.sleep(FOLLOWED_S)
+    except EngineAway:
+        # Asked to stop while it started: that is no failure.
+        if not stop.is_set():
+            raise
+    finally:
+        server.stop()
+
+
+def first_question(release: Release) -> list[Message]:
+    """A question as the release is asked: what it costs is what a customer's first one would."""
+    passage = Passage(1, "warm-up", "warm-up", "Opening hours", "", "The shop is open from nine to five.")
+    return list(
+        render_answer(
+            "When is the shop open?",
+            [passage],
+            brief=release.manifest.prompt == "brief",
+            count_tokens=lambda text: len(text) // 2,
+        )
+    )
+
+
+def _limits(plan: Plan) -> Limits:
+    most = plan.settings.max_model_len
+    # A character is at least a token nowhere; what is longer in tokens, vLLM refuses itself.
+    return Limits(tokens=min(1024, most // 2), characters=8 * most, at_once=8 * plan.settings.max_num_seqs)
+
+
+def _key(settings: Settings, host: str) -> str:
+    given = settings.serving.endpoint_api_key
+    if given is not None:
+        return given.get_secret_value()
+    if not is_loopback(host):
+        raise SettingsError(
+            f"--host {host} would serve other machines without a key: set FRONTDESK_ENDPOINT_API_KEY (openssl rand -hex 24 "
+            "makes one) here and where frontdesk runs, or bind 127.0.0.1"
+        )
+    return secrets.token_urlsafe(32)
+
+
+@contextmanager
+def listening(front: Front, host: str, port: int) -> Iterator[None]:
+    """The front, served from a thread of its own."""
+    config = uvicorn.Config(
+        front.app(), host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=GRACE_S
+    )
+    server = uvicorn.Server(config)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(server.serve())
+        # uvicorn ends the process where a port is taken; here it ends a thread.
+        except (SystemExit, OSError) as exc:
+            failed.append(exc)
+
+    thread = threading.Thread(target=run, name="front", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.05)
+    if not server.started:
+        raise SettingsError(f"{host}:{port} cannot be used: stop what uses it, or give another one (--port)") from (
+            failed[0] if failed else None
+        )
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(GRACE_S + 5)

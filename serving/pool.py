@@ -1,0 +1,128 @@
+"""Several model servers as one engine: the least busy one that is well is asked; one that cannot be reached is left alone for a while.
+
+A question goes to another server only where nothing was begun: no connection, or a server that said that it is not ready. An
+answer that broke off is never asked for twice, because the first server may still be writing it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from serving.engines import ChatEngine
+from serving.errors import EngineAway, EngineBusy, EngineError, EngineTimeout
+from serving.prompts import Message
+
+log = logging.getLogger(__name__)
+# Failures in a row after which a server is left alone, and for how long: twice as long after each further one.
+FAILURES = 2
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+
+@dataclass(slots=True)
+class Backend:
+    """One server.
+
+    url:     how it is named in logs and figures.
+    running: questions that it works on for this process.
+    """
+
+    url: str
+    engine: ChatEngine
+    running: int = 0
+    failures: int = 0
+    until: float = 0.0
+    trying: bool = False
+
+    def open(self, now: float) -> bool:
+        """Whether it may be asked; after a pause by one question at a time, until one succeeds."""
+        if self.failures < FAILURES:
+            return True
+        return now >= self.until and not self.trying
+
+    def failed(self, now: float) -> None:
+        """It could not be reached, or broke off."""
+        self.failures += 1
+        self.trying = False
+        if self.failures >= FAILURES:
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self.failures - FAILURES))
+            self.until = now + pause
+            log.warning("the model server %s is left alone for %g s", self.url, pause)
+
+    def succeeded(self) -> None:
+        """It answered."""
+        if self.failures >= FAILURES:
+            log.warning("the model server %s answers again", self.url)
+        self.failures, self.until, self.trying = 0, 0.0, False
+
+
+class PooledEngine(ChatEngine):
+    """An engine over servers that serve the same model; it is what one of them is, in all but where it asks."""
+
+    def __init__(self, backends: Sequence[Backend], clock: Callable[[], float] = time.monotonic) -> None:
+        like = backends[0].engine
+        super().__init__(
+            like.name,
+            like.release,
+            like.model,
+            like.languages,
+            like.context,
+            like.total_s,
+            like.count_tokens,
+            small=like.small,
+            brief=like.brief,
+        )
+        self.backends = tuple(backends)
+        self._clock = clock
+
+    def _pick(self, tried: set[str]) -> Backend | None:
+        now = self._clock()
+        well = [each for each in self.backends if each.url not in tried and each.open(now)]
+        return min(well, key=lambda each: each.running, default=None)
+
+    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """Pieces of the answer of one server; see ``ChatEngine.stream``."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.total_s
+        tried: set[str] = set()
+        last: EngineError | None = None
+        while (backend := self._pick(tried)) is not None:
+            left = end - loop.time()
+            if left <= 0:
+                raise EngineTimeout(f"the {self.name} engine was not done after {self.total_s:g} s") from last
+            tried.add(backend.url)
+            backend.running += 1
+            backend.trying = backend.failures >= FAILURES
+            begun = False
+            try:
+                async with aclosing(backend.engine.stream_within(messages, left)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+            except EngineBusy as exc:
+                # It is well, and has enough to do.
+                last = exc
+            except EngineAway as exc:
+                backend.failed(self._clock())
+                last = exc
+                if begun:
+                    raise
+            except EngineError as exc:
+                # A refused key or a prompt that does not fit would be refused by the others as well.
+                if isinstance(exc, EngineTimeout) or begun:
+                    backend.failed(self._clock())
+                raise
+            else:
+                backend.succeeded()
+                return
+            finally:
+                backend.running -= 1
+                # Whoever asked went away, which says nothing of the server.
+                backend.trying = False
+        raise last or EngineAway(
+            f"none of {len(self.backends)} model servers can be reached now (FRONTDESK_ENDPOINT_URL)"
+        )

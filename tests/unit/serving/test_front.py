@@ -1,0 +1,220 @@
+"""What the front of a model server lets through, what it changes, and what it tells those that it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from serving.front import TENANT, Front, Limits, Upstream
+
+KEY = "the-front's-own-key"
+UPSTREAM = Upstream("http://127.0.0.1:9", "vllm's-key", ("support",))
+ASKED = {"model": "support", "messages": [{"role": "user", "content": "When?"}]}
+ANSWER = {"choices": [{"message": {"content": "At nine."}}]}
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A streamed reply, that says when it was closed."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.closed, self._fails = False, fails
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+        if self._fails:
+            raise httpx.ReadError("gone")
+        yield b"data: [DONE]\n\n"
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Server:
+    """What stands behind: keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[httpx.Request] = []
+        self.pieces = Pieces()
+        self.status = 200
+        self.away = False
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("refused")
+        self.seen.append(request)
+        if request.url.path == "/metrics":
+            return httpx.Response(200, text="vllm:requests 1")
+        if request.url.path == "/health":
+            return httpx.Response(self.status)
+        if json.loads(request.content).get("stream"):
+            return httpx.Response(200, stream=self.pieces, headers={"content-type": "text/event-stream"})
+        return httpx.Response(self.status, json=ANSWER if self.status == 200 else {"error": "a path of the machine"})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.seen[-1].content)
+        return body
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def client(server: Server, **limits: Any) -> TestClient:
+    front = Front(UPSTREAM, KEY, Limits(**limits), b"salt", httpx.MockTransport(server.handle))
+    return TestClient(front.app(), headers={"authorization": f"Bearer {KEY}"}, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[TestClient]:
+    with client(server) as opened:
+        yield opened
+
+
+def chat(http: TestClient, headers: dict[str, str] | None = None, **changes: Any) -> Any:
+    return http.post("/v1/chat/completions", json=ASKED | changes, headers=headers or {})
+
+
+def test_a_question_is_passed_on_with_the_servers_key_and_a_salt(http: TestClient, server: Server) -> None:
+    assert chat(http).json() == ANSWER
+    assert server.seen[0].headers["authorization"] == f"Bearer {UPSTREAM.key}"
+    assert (server.body["max_tokens"], len(server.body["cache_salt"])) == (1024, 64)
+
+
+def test_each_tenant_has_a_cache_of_its_own(http: TestClient, server: Server) -> None:
+    salts = []
+    for tenant in ("one", "two", "one"):
+        chat(http, {TENANT: tenant})
+        salts.append(server.body["cache_salt"])
+    assert salts[0] == salts[2] != salts[1]
+    assert TENANT not in server.seen[-1].headers
+
+
+@pytest.mark.parametrize(
+    "key", ["", "Bearer ", "Bearer wrong", f"Basic {KEY}", "Bearer vllm's-key", "Bearer schlüssel"]
+)
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/v1/models", "/metrics"])
+def test_without_the_key_nothing_is_served(http: TestClient, server: Server, route: str, key: str) -> None:
+    method = "POST" if route.endswith("completions") else "GET"
+    reply = http.request(
+        method, route, headers={"authorization": key.encode()}, json=ASKED if method == "POST" else None
+    )
+    assert (reply.status_code, reply.json()["error"]["type"]) == (401, "unauthorized")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/", "/docs", "/openapi.json", "/invocations", "/tokenize", "/detokenize", "/pause", "/resume", "/sleep", "/version", "/load",
+        "/v1/completions", "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/responses", "/v1/embeddings", "/inference/v1/generate",
+        "/collective_rpc", "/reset_prefix_cache", "/server_info", "/v1/chat/completions/", "/v1//chat/completions", "//metrics",
+        "/v1/chat/completions/batch", "/v1/chat/completions/%2e%2e/%2e%2e/pause",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_other_routes_do_not_exist(http: TestClient, server: Server, route: str, method: str) -> None:
+    assert http.request(method, route, follow_redirects=False).status_code in (404, 307)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"n": 2}, 400),
+        ({"best_of": 4}, 400),
+        ({"prompt_logprobs": 5}, 400),
+        ({"logprobs": True}, 400),
+        ({"cache_salt": "mine"}, 400),
+        ({"chat_template": "{{ evil }}"}, 400),
+        ({"structured_outputs": {"regex": "(a+)+"}}, 400),
+        ({"max_tokens": 100_000}, 400),
+        ({"max_tokens": 0}, 400),
+        ({"max_tokens": True}, 400),
+        ({"max_completion_tokens": 5000}, 400),
+        ({"model": "base"}, 404),
+        ({"messages": []}, 400),
+        ({"messages": [{"role": "tool", "content": "x"}]}, 400),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://inside"}}]}]},
+            400,
+        ),
+        ({"messages": [{"role": "user", "content": "x" * 300_000}]}, 400),
+    ],
+)
+def test_what_could_hurt_is_refused_with_the_reason(
+    http: TestClient, server: Server, changes: dict[str, Any], status: int
+) -> None:
+    reply = chat(http, **changes)
+    assert reply.status_code == status
+    assert reply.json()["error"]["message"]
+    assert server.seen == []
+
+
+def test_a_body_that_is_too_large_or_no_json_is_refused(http: TestClient, server: Server) -> None:
+    assert http.post("/v1/chat/completions", content=b"x" * (2 << 20)).status_code == 413
+    assert http.post("/v1/chat/completions", content=b"{").status_code == 400
+    assert http.post("/v1/chat/completions", content=b"[]").status_code == 400
+    assert server.seen == []
+
+
+def test_whoever_asks_too_often_is_told_to_wait_and_others_are_not(server: Server) -> None:
+    with client(server, rate=0.001, burst=2) as http:
+        assert [chat(http, {TENANT: "a"}).status_code for _ in range(3)] == [200, 200, 429]
+        assert chat(http, {TENANT: "b"}).status_code == 200
+        assert chat(http, {TENANT: "a"}).headers["retry-after"] == "1"
+
+
+def test_more_than_can_be_answered_at_once_is_told_so(server: Server) -> None:
+    with client(server, at_once=0) as http:
+        assert chat(http).json()["error"]["type"] == "overloaded"
+
+
+def test_a_stream_is_passed_on_and_closed(http: TestClient, server: Server) -> None:
+    reply = chat(http, stream=True)
+    assert reply.text == "data: one\n\ndata: [DONE]\n\n"
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert server.pieces.closed
+
+
+def test_what_ended_makes_room_for_the_next(server: Server) -> None:
+    with client(server, at_once=1) as http:
+        for _ in range(3):
+            assert chat(http, stream=True).status_code == 200
+            assert chat(http).status_code == 200
+        server.status = 500
+        assert chat(http).status_code == 502
+        server.status, server.away = 200, True
+        assert chat(http).status_code == 503
+        server.away = False
+        assert chat(http).status_code == 200
+
+
+def test_a_stream_that_breaks_off_says_so(http: TestClient, server: Server) -> None:
+    server.pieces = Pieces(fails=True)
+    lines = chat(http, stream=True).text.split("\n\n")
+    assert lines[0] == "data: one"
+    assert json.loads(lines[1].removeprefix("data: "))["error"]["type"] == "server_error"
+
+
+def test_a_server_that_is_away_or_fails_is_told_without_what_it_said(http: TestClient, server: Server) -> None:
+    server.status = 500
+    failed = chat(http)
+    assert (failed.status_code, failed.json()["error"]["message"]) == (502, "the model server failed to answer")
+    server.away = True
+    assert chat(http).status_code == 503
+    assert http.get("/health").status_code == 503
+    assert http.get("/metrics").status_code == 503
+
+
+def test_models_metrics_and_health(http: TestClient) -> None:
+    assert [row["id"] for row in http.get("/v1/models").json()["data"]] == ["support"]
+    assert http.get("/metrics").text == "vllm:requests 1"
+    health = http.get("/health", headers={"authorization": ""})
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})

@@ -1,0 +1,87 @@
+"""Model servers of a machine: found by what they announce, asked for the release that should answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from serving.announcements import FOLDER, Announced, announced, running
+from serving.errors import EngineAway, NoSuchRelease
+from serving.releases import Base, Manifest, Release
+from serving.served import ServedModels, ServedRung
+from serving.settings import ServingSettings
+
+SETTINGS = ServingSettings(_env_file=None)
+SUPPORT = Release(Manifest("support", "adapter", Base("b", "h")), Path("support"), shipped=True)
+TUNED = Release(
+    Manifest("tuned", "adapter", Base("b", "h"), small=False, context=1500, languages=("en", "de")), Path("tuned")
+)
+
+
+def server(release: Release, port: int = 8001, pid: int | None = None) -> Announced:
+    return Announced(f"http://127.0.0.1:{port}", f"key-{port}", release.label, pid or os.getpid())
+
+
+def test_an_announcement_is_its_owners_and_goes_with_its_server(tmp_path: Path) -> None:
+    assert running(tmp_path) == []
+    with announced(tmp_path, server(SUPPORT)), announced(tmp_path, server(TUNED, 8002)):
+        assert {each.release for each in running(tmp_path)} == {SUPPORT.label, TUNED.label}
+        for path in (tmp_path / FOLDER).iterdir():
+            assert path.stat().st_mode & 0o077 == 0
+    assert running(tmp_path) == []
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_what_a_killed_server_left_behind_is_not_asked(tmp_path: Path) -> None:
+    with announced(tmp_path, server(SUPPORT, pid=2**22 - 1)):
+        (tmp_path / FOLDER / "torn.json").write_text("{")
+        (tmp_path / FOLDER / "odd.json").write_text('{"url": 1}')
+        assert running(tmp_path) == []
+
+
+def test_a_release_is_asked_where_it_is_served_and_as_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.served.FOLLOW_S", 0.0)
+    served = ServedModels(tmp_path, tmp_path, SETTINGS)
+    live = [SUPPORT]
+    rung = ServedRung(served, lambda _conversation, _release: live[0], lambda: False, SETTINGS)
+    assert (rung.present, rung.words_questions, rung.released()) == (False, False, "support")
+    with (
+        announced(tmp_path, server(SUPPORT)),
+        announced(tmp_path, server(TUNED, 8002)),
+        announced(tmp_path, server(TUNED, 8003)),
+    ):
+        assert rung.present
+        engine = rung.chosen().engine
+        assert (engine.name, engine.release, engine.small, engine.context) == ("endpoint", "support", True, 800)
+        # Promoted: the next question goes there, and nothing is started anew.
+        live[0] = TUNED
+        engine = rung.chosen().engine
+        assert (engine.release, engine.small, engine.context, engine.speaks("de")) == (TUNED.label, False, 1500, True)
+        urls = [backend.url for backend in engine.backends]  # type: ignore[attr-defined]  # a PooledEngine
+        assert sorted(urls) == ["http://127.0.0.1:8002", "http://127.0.0.1:8003"]
+        # What is known of a server stays from one question to the next.
+        engine.backends[0].failures = 7  # type: ignore[attr-defined]  # a PooledEngine
+        assert 7 in [backend.failures for backend in rung.chosen().engine.backends]  # type: ignore[attr-defined]  # a PooledEngine
+    assert not rung.present
+
+
+def test_a_release_that_nobody_serves_is_the_next_rungs(tmp_path: Path) -> None:
+    with announced(tmp_path, server(SUPPORT)):
+        rung = ServedRung(ServedModels(tmp_path, tmp_path, SETTINGS), lambda *_: TUNED, lambda: True, SETTINGS)
+        assert rung.by_conversation
+        with pytest.raises(EngineAway, match="frontdesk serve-model tuned@"):
+            rung.chosen()
+
+
+def test_a_release_that_is_gone_is_the_next_rungs_too(tmp_path: Path) -> None:
+    def gone(_conversation: str, _release: str | None) -> Release:
+        raise NoSuchRelease("no release 'tuned'")
+
+    rung = ServedRung(ServedModels(tmp_path, tmp_path, SETTINGS), gone, lambda: False, SETTINGS)
+    assert rung.released("c", "tuned") == "tuned"
+    with pytest.raises(EngineAway, match="no release"):
+        rung.chosen()
