@@ -1,6 +1,6 @@
 """Model servers under load, with real prompts: in-process, and vLLM with the base, a merged release, an attached adapter.
 
-    python benchmarks/serving.py DATASET [--release support] [--users 1 4 16 64] [--requests 48] [--rows merged front] [--json FILE]
+    python benchmarks/serving_load.py DATASET [--release support] [--users 1 4 16 64] [--requests 48] [--rows merged front] [--json FILE]
 
 Prompts are those of the dataset's questions with three passages that retrieval finds. Rows:
 
@@ -12,6 +12,8 @@ no-cache     merged, without the prefix cache
 ordered      merged, a prompt's passages in the order of their ids, so that questions on the same passages begin alike
 front        merged, asked through the front: what it costs beside ``merged`` is its overhead
 warm         merged, the same prompts a second time
+
+The file is not called serving.py: Python would take it for the package of that name.
 
 Times are of whole streams: seconds to the first token (50 and 99 of 100), to the last one (999 of 1000), tokens and requests a second, and the share of
 prompt tokens that the prefix cache had. --json writes what `frontdesk plan` reads, from the row ``merged``.
