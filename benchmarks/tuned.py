@@ -255,6 +255,7 @@ def read_by_a_person(places: dict[str, Path], release: str, count: int, file: Pa
                         "answer": answer.answer,
                         "outcome": answer.outcome.value,
                         "engine": answer.engine,
+                        "fallen": [fall.reason for fall in answer.fallen],
                         "cited": cited,
                     }
                 )

@@ -26,9 +26,9 @@ FEWEST = 30
 GATE = """evaluations:
   company: {dataset: test, passages: given, style: sentence}
 lines:
-  - {metric: f1, at_least: 0.05, over: live}
+  - {metric: f1, at_least: 0.0, over: live}
   - {metric: contains, at_least: -0.05, over: live}
-  - {metric: answerable_kept, at_least: 0.85}
+  - {metric: answerable_kept, at_least: 0.75}
   - {metric: citation_recall, at_least: 0.8}
   - {metric: parity, at_least: 0.75}
 """

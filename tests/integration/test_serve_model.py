@@ -112,7 +112,7 @@ def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
     """frontdesk on the same data folder: it finds the model server by itself."""
     assert model_server.url
     with serving(home) as server:
-        assert server.upload(example("warranty.md")).status_code == 202
+        assert server.upload(example("en/warranty.docx")).status_code == 202
         assert {document["state"] for document in server.settled().values()} == {"ready"}
         yield server
 
@@ -133,7 +133,7 @@ def test_the_tuned_release_answers_through_the_api(api: Server) -> None:
         answer = client.post("/api/chat", json={"question": QUESTION, "stream": False}).json()
     assert (answer["engine"], answer["release"], answer["fallen"]) == ("endpoint", "support", [])
     assert answer["outcome"] == "answered"
-    assert answer["citations"][0]["document"] == "warranty.md"
+    assert answer["citations"][0]["document"] == "en/warranty.docx"
 
 
 def test_it_is_streamed(api: Server) -> None:
