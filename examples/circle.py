@@ -32,7 +32,7 @@ lines:
   - {metric: citation_recall, at_least: 0.8}
   - {metric: parity, at_least: 0.75}
 """
-# Parity: what is served is merged and in the machine's precision; bfloat16 turns near ties (14 of 16 answers word for word alike here).
+# Parity: what is served is merged and in the machine's precision; bfloat16 may turn near ties (14 and 16 of 16 answers word for word alike here).
 SHUFFLED = """name: shuffled
 release: live
 data: {datasets: [shuffled]}

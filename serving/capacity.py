@@ -24,9 +24,9 @@ from ingest.errors import SettingsError
 
 # Words that people read in a second: an answer that is written faster gains nobody anything (rule of thumb, tokens taken for words).
 READING = 5.5
-# Seconds that are simulated, after as many that only fill the server; more answers than this say nothing new.
+# Seconds that are simulated, after half as many that only fill the server; more answers than this say nothing new.
 SIMULATED_S, ENOUGH = 600.0, 20_000
-# Of the time between replicas' numbers that are tried: the first that keeps the target is found by halving.
+# With more, the servers are the wrong ones for the load.
 MOST_REPLICAS = 4096
 
 

@@ -65,11 +65,3 @@ def _write(release: Release, models: Path, target: Path) -> None:
     loaded.model.save_pretrained(part)
     loaded.tokenizer.save_pretrained(part)
     part.rename(target)
-
-
-def prune(folder: Path, used: set[str]) -> int:
-    """Remove merged weights of releases that are not used any more (by id); returns how many."""
-    gone = [each for each in folder.glob("*") if each.is_dir() and each.name not in {name[:_KEPT] for name in used}]
-    for each in gone:
-        shutil.rmtree(each, ignore_errors=True)
-    return len(gone)

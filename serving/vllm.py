@@ -103,7 +103,6 @@ class VllmServer:
     device: str
     log: Path
     adapter: Path | None = None
-    swappable: Path | None = None
     extra: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -140,8 +139,6 @@ class VllmServer:
         given["PATH"] = f"{self.python.parent}{os.pathsep}{given.get('PATH', '')}"
         if self.device == "cpu" and (allocator := _allocator()):
             given["LD_PRELOAD"] = " ".join(filter(None, (allocator, given.get("LD_PRELOAD", ""))))
-        if self.swappable is not None:
-            given["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         return given
 
     def start(self) -> None:
