@@ -92,7 +92,7 @@ def plan(recipe: RetrieverRecipe, settings: Settings, progress: Progress) -> dic
     from finetune.retriever import steps_of
 
     with open_workspace(settings) as workspace:
-        material = material_of(workspace, recipe, languages_of(_source(recipe)), progress)
+        material = material_of(workspace, recipe, known_languages(recipe), progress)
         return counts_of(material) | {"steps": steps_of(recipe, material.learn, material.passages)}
 
 
@@ -110,7 +110,7 @@ def tune(
     """
     from finetune.retriever import finish, train, write_part
 
-    known = languages_of(_source(recipe))
+    known = known_languages(recipe)
     with open_workspace(settings) as workspace:
         material = material_of(workspace, recipe, known, progress)
         kb = material.kb
@@ -182,6 +182,11 @@ def _base(recipe: RetrieverRecipe, material: RetrieverMaterial) -> tuple[Any, in
     if not missing:
         raise TrainingError("vocabulary: chinese finds no character that the base lacks; leave the line out")
     return model, extend(model, missing, recipe.train.seed)
+
+
+def known_languages(recipe: RetrieverRecipe) -> tuple[str, ...]:
+    """Languages that the base knows; of the packaged one by its name, for the path of its folder does not say it."""
+    return languages_of(recipe.base)
 
 
 def _source(recipe: RetrieverRecipe) -> str:
