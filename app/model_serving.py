@@ -128,7 +128,7 @@ def serve(
 
 
 def first_question(release: Release) -> list[Message]:
-    """A question as the release is asked: what it costs is what a customer's first one would."""
+    """A question as the release is asked, so that the first customer waits for nothing that is done once."""
     passage = Passage(1, "warm-up", "warm-up", "Opening hours", "", "The shop is open from nine to five.")
     return list(
         render_answer(
@@ -142,7 +142,7 @@ def first_question(release: Release) -> list[Message]:
 
 def _limits(plan: Plan) -> Limits:
     most = plan.settings.max_model_len
-    # A character is at least a token nowhere; what is longer in tokens, vLLM refuses itself.
+    # A token is seldom more than eight characters; what is longer in tokens, vLLM refuses itself.
     return Limits(tokens=min(1024, most // 2), characters=8 * most, at_once=8 * plan.settings.max_num_seqs)
 
 

@@ -19,6 +19,7 @@ from ingest.pairs.rules import RuleWriter, spread
 from ingest.pairs.styles import StyledWriter
 from ingest.pairs.topics import Corpus
 from ingest.pairs.unanswerable import UnanswerableQuestions
+from serving.engines import PACKAGED
 from serving.prompts import Message
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _writers(workspace: Workspace, kb: KnowledgeBase, finder: RetrievedChunks, m
     questions = UnanswerableQuestions(finder, corpus, lambda chunk_id: live.with_ids(kb, [chunk_id]).get(chunk_id))
     writers: list[PairWriter] = [StyledWriter(RuleWriter(corpus), corpus)]
     close: Callable[[], None] = _nothing
-    engine = next((each for each in workspace.engines if each.present), None)
+    # A served release is tuned to answer, and writes no questions.
+    engine = next((each for each in workspace.engines if each.words_questions or each.name == PACKAGED), None)
     if model and engine is not None:
         asked = _Asked(engine)
         writers.append(_OfItsLanguages(ModelWriter(ChatQuestions(asked.model, asked), corpus, finder), asked.engine))

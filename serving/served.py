@@ -129,11 +129,8 @@ class ServedRung(ChatEngine):
     def __init__(
         self, served: ServedModels, wanted: Wanted, canary: Callable[[], bool], settings: ServingSettings
     ) -> None:
-        from serving.engines import chat_openai
-
-        # It stands for what is chosen: nobody asks it itself.
-        nobody = chat_openai("http://127.0.0.1:9", "none", None, settings)
-        super().__init__(ENDPOINT, "", nobody, (), 0, settings.endpoint_timeout_s, len)
+        # It stands for what is chosen, and has no model of its own: making one would import the client's library at every start.
+        super().__init__(ENDPOINT, "", None, (), 0, settings.endpoint_timeout_s, len)  # type: ignore[arg-type]  # never asked
         self._served, self._wanted, self._canary = served, wanted, canary
 
     @property

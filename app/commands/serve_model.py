@@ -45,6 +45,7 @@ def serve_model(
     others set FRONTDESK_ENDPOINT_URL, _MODEL and _API_KEY. Ctrl-C stops it; vLLM's log is in
     FRONTDESK_HOME/logs.
     """
+    from app.commands.up import see_that_free
     from app.model_serving import prepare, serve
     from app.workspace import Settings
 
@@ -53,6 +54,8 @@ def serve_model(
     _say(prepared)
     if dry_run:
         return
+    # Before the minutes that the start takes.
+    see_that_free(host, port)
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

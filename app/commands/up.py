@@ -87,7 +87,7 @@ def up(
         os.environ["FRONTDESK_PORT"] = str(port)
     settings = Settings.load().app
     for wanted in (settings.port, *((customer_port, staff_port) if pages else ())):
-        _see_that_free(settings.host, wanted)
+        see_that_free(settings.host, wanted)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     api_url = f"http://{shown}:{settings.port}"
     # The pages read no .env: what stands there is handed to them; the environment goes first, as it does for us.
@@ -133,7 +133,12 @@ def up(
         _stop([*(part.process for part in parts), *([training.process] if training else [])])
 
 
-def _see_that_free(host: str, port: int) -> None:
+def see_that_free(host: str, port: int) -> None:
+    """See that an address can be bound.
+
+    Raises:
+        SettingsError: something else has it.
+    """
     from ingest.errors import SettingsError
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -145,7 +150,7 @@ def _see_that_free(host: str, port: int) -> None:
         except OSError as exc:
             raise SettingsError(
                 f"{host}:{port} cannot be used ({exc.strerror}): stop what uses it, or give another one "
-                "(--port, --customer-port, --staff-port)"
+                "(see --help for the options)"
             ) from exc
 
 
