@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from finetune.errors import TrainingError
 from finetune.evaluate import read_rows
 from finetune.examples import CountTokens, Example, Group, Sample, build
+from finetune.question_examples import build_questions
 from finetune.recipe import Recipe
 from finetune.sharing import Encode, Packed, sequences
 from serving.passages import Passage
@@ -65,7 +66,7 @@ def corpus_of(
     learnt = [sample for sample in samples if sample.group not in held]
     whole, rest = int(said.epochs), said.epochs - int(said.epochs)
     for epoch in range(whole + (rest > 0)):
-        groups = list(build(learnt, passages, recipe.examples, count_tokens, said.seed, epoch=epoch))
+        groups = list(_built(learnt, passages, recipe, count_tokens, epoch))
         if epoch == whole:
             groups = groups[: max(1, round(rest * len(groups)))]
         for group in groups:
@@ -74,9 +75,18 @@ def corpus_of(
         for group in _general(recipe.data.general, corpus.examples, recipe.examples.domain):
             _add(corpus, group, recipe, encode)
     kept = [sample for sample in samples if sample.group in held]
-    for group in build(kept, passages, recipe.examples, count_tokens, said.seed):
+    for group in _built(kept, passages, recipe, count_tokens):
         corpus.held_out += sequences(group, encode, said.max_length, share=said.share)
     return corpus
+
+
+def _built(
+    samples: Sequence[Sample], passages: dict[str, Passage], recipe: Recipe, count_tokens: CountTokens, epoch: int = 0
+) -> Iterator[Group]:
+    said, seed = recipe.examples, recipe.train.seed
+    if recipe.teaches == "questions":
+        return build_questions(samples, passages, said.most_shared, seed, epoch=epoch)
+    return build(samples, passages, said, count_tokens, seed, epoch=epoch)
 
 
 def held_out_of(samples: Sequence[Sample], share: float, seed: int) -> frozenset[str]:

@@ -109,11 +109,13 @@ class Train(_Part):
 class Recipe(_Part):
     """A run from base to release.
 
+    teaches: ``answers`` from passages, as customers get them; ``questions`` that a sentence of a passage answers, for `pairs make`.
     base:    ``packaged``, a model of a hub by name, or a folder.
     release: a release whose adapter is trained further; ``live`` for the one that serves. None: a new adapter.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$")]
+    teaches: Literal["answers", "questions"] = "answers"
     base: str = PACKAGED
     release: str | None = None
     method: Method = "lora"
