@@ -36,6 +36,8 @@ SERVED, LOGS = "served", "logs"
 LOOK_S = 0.5
 # Seconds after which nobody comes any more who looks at the announcements, and that answers have to be written to their end.
 FOLLOWED_S, GRACE_S = 2 * FOLLOW_S, 30
+# How often vLLM may end by itself within so many seconds and be started again: a machine that is too small for it is told.
+MOST_ENDED, ENDED_WITHIN_S = 3, 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def serve(
 
     Raises:
         SettingsError: others than this machine would be served without a key.
-        EngineAway: vLLM did not start, or ended by itself.
+        EngineAway: vLLM did not start, or ended by itself again and again.
     """
     key = _key(settings, host)
     clock = time.monotonic()
@@ -112,11 +114,25 @@ def serve(
         front = Front(Upstream(server.url, server.key, (release.label,)), key, _limits(plan))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         with listening(front, host, port):
-            with announced(settings.ingest.home, Announced(url, key, release.label, os.getpid())):
-                ready(url, log, time.monotonic() - clock)
-                while not stop.wait(LOOK_S):
-                    if not server.running:
-                        raise EngineAway(f"vLLM ended by itself; its log is {log}")
+            ended: list[float] = []
+            while True:
+                with announced(settings.ingest.home, Announced(url, key, release.label, os.getpid())):
+                    ready(url, log, time.monotonic() - clock)
+                    while server.running and not stop.wait(LOOK_S):
+                        pass
+                if stop.is_set():
+                    break
+                clock = time.monotonic()
+                ended = [*(each for each in ended if clock - each < ENDED_WITHIN_S), clock]
+                if len(ended) > MOST_ENDED:
+                    raise EngineAway(
+                        f"vLLM ended by itself {len(ended)} times in {ENDED_WITHIN_S / 60:.0f} minutes; its log is {log}"
+                    )
+                # The front stays where it is and says that it is not ready; who follows the announcements asks others.
+                told("vLLM ended by itself, and is started again")
+                server.stop()
+                server.start()
+                server.wait(first_question(release), stop.is_set, told)
             # Who follows the announcements has gone over to others by then; what is being written is written to its end.
             time.sleep(FOLLOWED_S)
     except EngineAway:

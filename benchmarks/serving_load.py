@@ -1,10 +1,10 @@
 """Model servers under load, with real prompts: in-process, and vLLM with the base, a merged release, an attached adapter.
 
-    python benchmarks/serving_load.py DATASET [--release support] [--users 1 4 16 64] [--requests 48] [--rows merged front] [--json FILE]
+    python benchmarks/serving_load.py DATASET [--release support] [--users 1 4 16 64] [--requests 48] [--rows merged front]
 
 Prompts are those of the dataset's questions with three passages that retrieval finds. Rows:
 
-in-process   the packaged rung, one answer after the other
+in-process   the packaged rung, which writes eight answers at a time
 base         vLLM with the packaged model as it is
 merged       vLLM with the release's adapter in the weights
 attached     vLLM with the adapter beside them
@@ -15,8 +15,10 @@ warm         merged, the same prompts a second time
 
 The file is not called serving.py: Python would take it for the package of that name.
 
+`frontdesk plan` is held against a load by benchmarks/capacity.py, which measures reading and writing apart.
+
 Times are of whole streams: seconds to the first token (50 and 99 of 100), to the last one (999 of 1000), tokens and requests a second, and the share of
-prompt tokens that the prefix cache had. --json writes what `frontdesk plan` reads, from the row ``merged``.
+prompt tokens that the prefix cache had.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from serving.machine import this_machine
 from serving.packaged import PackagedModel
 from serving.prompts import Message, render_answer
 from serving.releases import Release
+from serving.turns import Turns
 from serving.vllm import VllmServer, find_python, free_port
 from serving.vllm_plan import choose, overridden, shape_of
 
@@ -82,9 +85,9 @@ class Asked:
     salt: str = "measured"
     front: bool = False
 
-    async def one(self, client: httpx.AsyncClient, prompt: Sequence[Message]) -> Answered:
-        """Ask once."""
-        body = {
+    async def one(self, client: httpx.AsyncClient, prompt: Sequence[Message], **changes: object) -> Answered:
+        """Ask once; changes are of the request's body."""
+        body: dict[str, object] = {
             "model": self.model,
             "messages": [message._asdict() for message in prompt],
             "temperature": 0,
@@ -97,6 +100,7 @@ class Asked:
             headers[TENANT] = self.salt
         else:
             body["cache_salt"] = self.salt
+        body |= changes
         clock = time.perf_counter()
         first, tokens = 0.0, 0
         async with client.stream("POST", f"{self.url}/v1/chat/completions", json=body, headers=headers) as reply:
@@ -163,7 +167,7 @@ def rendered(asked: Sequence[Shown], count_tokens: object, *, ordered: bool) -> 
 def in_process(
     packaged: PackagedModel, prompts: Sequence[Sequence[Message]], users: int
 ) -> tuple[list[Answered], float]:
-    """The packaged rung: as many waiting as there are users, one answer after the other."""
+    """The packaged rung: as many ask as there are users."""
     left, lock, found = iter(prompts), threading.Lock(), []
 
     def user() -> None:
@@ -220,7 +224,6 @@ def main() -> int:
     parser.add_argument("--users", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--requests", type=int, default=48, help="at each number of users; at least as many as users")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--json", type=Path, help="where to write what `frontdesk plan --measured` reads")
     arguments = parser.parse_args()
     settings = Settings.load()
     try:
@@ -231,7 +234,8 @@ def main() -> int:
     release, base = released(settings, arguments.release), released(settings, "base")
     most = max(arguments.requests, *arguments.users)
     asked = [each for each in neighbours(arguments.dataset, most) if each.answered][:most]
-    packaged = PackagedModel(settings.ingest.models_folder, "bfloat16", release if release.folder else None)
+    turns = Turns(most)
+    packaged = PackagedModel(settings.ingest.models_folder, "bfloat16", release if release.folder else None, turns)
     prompts = {ordered: rendered(asked, packaged.count_tokens, ordered=ordered) for ordered in (False, True)}
     read = [sum(packaged.count_tokens(message.content) for message in prompt) for prompt in prompts[False]]
     print(
@@ -239,10 +243,12 @@ def main() -> int:
     )
     if "in-process" in arguments.rows:
         for users in arguments.users:
-            row("in-process", users, *in_process(packaged, prompts[False][: max(users, 8)], users), None)
+            before = packaged.read.tokens, packaged.read.shared
+            found, seconds = in_process(packaged, prompts[False][: max(users, arguments.requests)], users)
+            had = (packaged.read.shared - before[1]) / max(1, packaged.read.tokens - before[0])
+            row("in-process", users, found, seconds, had)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        speeds: list[tuple[int, float, float]] = []
         kinds = {
             "base": (base, [], False),
             "merged": (release, [], False),
@@ -266,15 +272,7 @@ def main() -> int:
                             found, seconds = asyncio.run(target.load(prompts[each == "ordered"][:count], users))
                             after = inner.cached()
                         had = (after[1] - before[1]) / max(1.0, after[0] - before[0])
-                        tokens = row(each, users, found, seconds, had)
-                        if each == "merged":
-                            speeds.append((users, tokens, sum(read[:count]) / seconds))
-    if arguments.json and speeds:
-        written = [{"at_once": users, "tokens_a_second": round(tokens, 1)} for users, tokens, _ in speeds]
-        said = {"name": f"vLLM, {release.label}, {os.cpu_count()} cores", "unit": "core", "units": os.cpu_count()}
-        arguments.json.write_text(
-            json.dumps({**said, "written": written, "read": round(max(r for *_, r in speeds), 1)})
-        )
+                        row(each, users, found, seconds, had)
     return 0
 
 

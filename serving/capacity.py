@@ -1,6 +1,6 @@
 """How many cards or cores a load needs: a rule of thumb, and beside it a simulation of vLLM's batching (simpy). Pure but for the files read.
 
-What a server can do comes from a measurement (benchmarks/serving_load.py): how many tokens a second it writes at so many answers at
+What a server can do comes from a measurement (benchmarks/capacity.py): how many tokens a second it writes at so many answers at
 once, and how many it reads. A continuous batcher writes one token of each running answer a step, so the more run, the longer a step;
 prompts are read in between. A replica is simulated step by step; arrivals are random (a Poisson process), lengths are drawn from what
 was described.
@@ -137,7 +137,7 @@ def read_load(path: Path | None, **changes: float | None) -> Load:
 
 
 def read_measured(path: Path) -> Measured:
-    """What was measured (YAML or JSON), as benchmarks/serving_load.py --json writes it.
+    """What was measured (YAML or JSON), as benchmarks/capacity.py --json writes it.
 
     Raises:
         SettingsError: it cannot be read; the message names the line's key.

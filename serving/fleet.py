@@ -293,6 +293,9 @@ class PackagedFleet:
     def close(self) -> None:
         """Take no further question; what waits ends unanswered."""
         self._turns.close()
+        with self._lock:
+            for model in self._models.values():
+                model.close()
 
 
 class PackagedRung(ChatEngine):

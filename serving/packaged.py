@@ -1,6 +1,6 @@
 """The packaged model in-process: SmolLM2-135M-Instruct (Apache-2.0), as a LangChain chat model.
 
-Loaded once, generation in a thread of its own, streamed, stoppable. The GGUF file is converted once into the data folder
+Loaded once, generation in a thread of its own, streamed, stoppable, several answers together (serving/writing.py). The GGUF file is converted once into the data folder
 (10 to 40 s); later starts read the converted weights.
 """
 
@@ -25,16 +25,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
-from serving.errors import EngineAway, EngineBusy, EngineTimeout
+from serving.errors import EngineAway, EngineBusy
 from serving.loading import Loaded, convert, is_converted, load, package_folder
 from serving.prompts import Message
 from serving.releases import BASE, Release
 from serving.turns import MOST_QUEUED, Turns
+from serving.writing import END, Read, Writer, Writing
 
 log = logging.getLogger(__name__)
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
-# Put after the last piece of an answer.
-END = object()
 __all__ = ["END", "MOST_QUEUED", "PackagedChatModel", "PackagedModel"]
 
 
@@ -54,6 +53,7 @@ class PackagedModel:
         self._dtype = dtype
         self.served = served
         self._turns = turns or Turns()
+        self._writer = Writer()
         self._loaded: Loaded | None = None
         self._loading = threading.Lock()
         self._warming = False
@@ -116,7 +116,17 @@ class PackagedModel:
         Raises:
             EngineBusy: too many generations are waiting already.
         """
-        self._turns.take(partial(self._run, messages, max_new_tokens, stop, deadline, put))
+        chat = [{"role": m.role, "content": m.content} for m in messages]
+        writing = Writing(chat, max_new_tokens, stop, deadline, put, partial(self._turns.ended, self))
+        self._turns.enter(self)
+        # Before the thread is asked: what it writes now may have room for this one, too.
+        self._writer.add(writing)
+        try:
+            self._turns.submit(self._write)
+        except EngineAway:
+            self._writer.remove(writing)
+            self._turns.ended(self)
+            raise
 
     def warm_up(self) -> None:
         """Load in this thread; until that is done, questions are sent on to the next rung instead of waiting."""
@@ -160,6 +170,11 @@ class PackagedModel:
         return ""
 
     @property
+    def read(self) -> Read:
+        """Prompts whose keys and values are kept, with the share that need not be read again."""
+        return self._writer.read
+
+    @property
     def queued(self) -> int:
         """Generations that run or wait."""
         return self._turns.queued
@@ -167,51 +182,16 @@ class PackagedModel:
     def close(self) -> None:
         """Take no further question; what waits ends unanswered."""
         self._turns.close()
+        self._writer.fail(EngineAway("the packaged model has been shut down"))
 
-    def _run(
-        self,
-        messages: Sequence[Message],
-        max_new_tokens: int,
-        stop: threading.Event,
-        deadline: float,
-        put: Callable[[object], object],
-    ) -> None:
-        import torch
-        from transformers import StoppingCriteriaList, TextStreamer
-
-        class Pieces(TextStreamer):
-            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-                if text:
-                    put(text)
-
-        def ended(ids: Any, _scores: Any, **_: Any) -> Any:
-            over = stop.is_set() or time.monotonic() > deadline
-            return torch.full((ids.shape[0],), over, dtype=torch.bool)
-
+    def _write(self) -> None:
+        """Write what waits, in the thread of the turns; what came while others were written is written already."""
         try:
-            # Whoever asked may be gone by the time it is their turn.
-            if stop.is_set():
-                return
-            if time.monotonic() > deadline:
-                raise EngineTimeout("the packaged model did not get to this question in time")
             loaded = self.load()
-            with torch.inference_mode():
-                chat = [{"role": m.role, "content": m.content} for m in messages]
-                inputs = loaded.tokenizer.apply_chat_template(
-                    chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
-                )
-                loaded.model.generate(
-                    **inputs,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    streamer=Pieces(loaded.tokenizer, skip_prompt=True, skip_special_tokens=True),
-                    stopping_criteria=StoppingCriteriaList([ended]),
-                )
-        except Exception as exc:  # noqa: BLE001 - carried to the caller's thread and raised there
-            put(exc)
-        finally:
-            self._turns.ended()
-            put(END)
+        except Exception as exc:  # noqa: BLE001 - carried to the callers' threads and raised there
+            self._writer.fail(exc)
+            return
+        self._writer.work(loaded, lambda: self._turns.others(self))
 
 
 class PackagedChatModel(BaseChatModel):

@@ -1,21 +1,28 @@
-"""One generation at a time: torch uses every core for one answer already, whichever release writes it."""
+"""One thread that writes: torch uses every core already, whichever release writes; a release's own answers it writes together."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from serving.errors import EngineAway, EngineBusy
 
-# Answers take about two seconds each here: who comes later is served better by the next rung at once.
-MOST_QUEUED = 4
+# Eight at once take about as long as four one after the other (docs/experiments.md): who comes later is served better by
+# the next rung at once.
+MOST_QUEUED = 8
 
 
 class Turns:
-    """A thread that writes, and a short queue in front of it; shared by all releases in memory."""
+    """A thread that writes, and a short queue in front of it; shared by all releases in memory.
 
-    def __init__(self) -> None:
+    most: answers that are written or wait.
+    """
+
+    def __init__(self, most: int = MOST_QUEUED) -> None:
+        self._most = most
+        self._owners: Counter[int] = Counter()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="packaged")
         self._queued = 0
         self._counting = threading.Lock()
@@ -25,28 +32,41 @@ class Turns:
         """Generations that run or wait."""
         return self._queued
 
-    def take(self, work: Callable[[], None]) -> None:
-        """Have something done when its turn comes.
+    def enter(self, owner: object) -> None:
+        """Take a place in the queue.
+
+        owner: whose answers are written together.
 
         Raises:
             EngineBusy: too many wait already.
-            EngineAway: it was closed.
         """
         with self._counting:
-            if self._queued >= MOST_QUEUED:
+            if self._queued >= self._most:
                 raise EngineBusy(f"the packaged model has {self._queued} answers to write already")
             self._queued += 1
+            self._owners[id(owner)] += 1
 
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have the thread do something when it gets to it.
+
+        Raises:
+            EngineAway: it was closed.
+        """
         try:
             self._writer.submit(work)
         except RuntimeError as exc:
-            self.ended()
             raise EngineAway("the packaged model has been shut down") from exc
 
-    def ended(self) -> None:
+    def ended(self, owner: object) -> None:
         """A generation is over: said by the work itself, before it tells its reader."""
         with self._counting:
             self._queued -= 1
+            self._owners[id(owner)] -= 1
+
+    def others(self, owner: object) -> bool:
+        """Whether somebody else's answers wait."""
+        with self._counting:
+            return self._queued > self._owners[id(owner)]
 
     def close(self) -> None:
         """Take nothing further; what waits ends unanswered."""

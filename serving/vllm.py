@@ -142,7 +142,8 @@ class VllmServer:
         return given
 
     def start(self) -> None:
-        """Start its process; ``wait`` says when it answers."""
+        """Start its process, the first time or after it ended; ``wait`` says when it answers."""
+        self._stage = "starting"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # A group of its own: Ctrl-C reaches whoever started it, who then stops it in order with the processes that it started.
         self._process = subprocess.Popen(  # noqa: S603 - vLLM, in the environment that was named

@@ -15,7 +15,7 @@ def plan(
     measured: Annotated[
         Path,
         typer.Option(
-            help="What one replica can do: a YAML or JSON file, as benchmarks/serving_load.py --json writes it."
+            help="What one replica can do: a YAML or JSON file, as benchmarks/capacity.py --json writes it."
         ),
     ],
     load: Annotated[

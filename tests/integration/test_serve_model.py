@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +15,11 @@ import httpx
 import psutil
 import pytest
 
-from tests import packaged_model
-from tests.integration.http_server import Server, example, free_port, serving
+from tests.integration.http_server import Server, example, serving
+from tests.integration.model_server_rig import KEY, ModelServer, announcement, model_serving, story
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
-KEY = "a-key-of-the-front-000000"
-START_S = 600
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
-
-
-@dataclass
-class ModelServer:
-    """The command and what it started."""
-
-    process: subprocess.Popen[str]
-    url: str
-
-    def client(self, key: str = KEY) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
-
-    def running(self) -> float:
-        """Requests that vLLM works on, or that wait there."""
-        with self.client() as client:
-            lines = client.get("/metrics").text.splitlines()
-        names = ("vllm:num_requests_running", "vllm:num_requests_waiting")
-        return sum(float(line.split()[-1]) for line in lines if line.split("{")[0] in names)
-
-    @property
-    def inner(self) -> str:
-        """Where vLLM itself listens."""
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            command = child.cmdline()
-            if "vllm.entrypoints.openai.api_server" in command:
-                return f"http://127.0.0.1:{command[command.index('--port') + 1]}"
-        raise AssertionError("no vLLM among the children")
 
 
 @pytest.fixture(scope="module")
@@ -60,51 +27,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("served") / "home"
 
 
-def announcement(home: Path) -> Path | None:
-    """Where the server announces itself; None while it does not."""
-    return next((home / "model-servers").glob("*.json"), None)
-
-
 @pytest.fixture(scope="module")
 def model_server(home: Path) -> Iterator[ModelServer]:
-    """`support` on vLLM, once it has answered a first question."""
-    port = free_port()
-    own = {"FRONTDESK_HOME": str(home), "FRONTDESK_ENDPOINT_API_KEY": KEY}
-    log = home.parent / "serve-model.log"
-    command = [
-        sys.executable,
-        "-m",
-        "app.cli",
-        "serve-model",
-        "support",
-        "--port",
-        str(port),
-        "--set",
-        "kv_cache_gib=1",
-    ]
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            command,
-            env=packaged_model.environment() | own,
-            cwd=Path(__file__).parents[2],
-            stdout=said,
-            stderr=said,
-            text=True,
-        )
-    try:
-        end = time.monotonic() + START_S
-        while not announcement(home):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.5)
-        yield ModelServer(process, f"http://127.0.0.1:{port}")
-    finally:
-        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        for child in children:
-            if child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
-                child.kill()
+    with model_serving(home) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -141,20 +67,6 @@ def test_it_is_streamed(api: Server) -> None:
         events = [line.removeprefix("event: ") for line in reply.iter_lines() if line.startswith("event: ")]
     assert (events[0], events[-1]) == ("sources", "done")
     assert "sentence" in events
-
-
-def story(client: httpx.Client) -> None:
-    """Ask for a long answer and go away in the middle."""
-    body = {
-        "model": "support",
-        "stream": True,
-        "max_tokens": 900,
-        "temperature": 1.5,
-        "messages": [{"role": "user", "content": "Write a long story about a dog and a cat, with many chapters."}],
-    }
-    with client.stream("POST", "/v1/chat/completions", json=body) as reply:
-        assert reply.status_code == 200
-        next(reply.iter_bytes())
 
 
 def test_who_goes_away_is_written_for_no_longer(model_server: ModelServer) -> None:

@@ -1,0 +1,146 @@
+"""A real vLLM under load: clients that go away, a server that is killed, releases that are swapped. `make test-serving` runs it."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import packaged_model
+from tests.integration.http_server import Server, example, serving
+from tests.integration.model_server_rig import START_S, ModelServer, announcement, model_serving, story
+
+pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
+CLIENTS = 8
+# An answer takes a second or two; a rung that hangs would be left after the endpoint's own timeout.
+PATIENCE_S = 60
+THINGS = ("motor of the WM-900", "drum of the WM-900", "electronics of the WM-900", "WM-900")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("loaded") / "home"
+
+
+@pytest.fixture(scope="module")
+def model_server(home: Path) -> Iterator[ModelServer]:
+    with model_serving(home) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
+    """frontdesk beside it; nothing is answered from memory, so that every question is asked."""
+    assert model_server.url
+    with serving(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
+        assert server.upload(example("en/warranty.docx")).status_code == 202
+        assert {document["state"] for document in server.settled().values()} == {"ready"}
+        yield server
+
+
+@dataclass
+class Load:
+    """Clients that ask one question after the other, and what became of each."""
+
+    api: Server
+    replies: list[tuple[float, int, str, str]] = field(default_factory=list)
+    hung: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def client(self, stop: threading.Event) -> None:
+        with self.api.client(timeout=PATIENCE_S) as client:
+            while not stop.is_set():
+                number = next(self._numbers)
+                question = f"Customer {number} asks: how long is the {THINGS[number % len(THINGS)]} guaranteed?"
+                try:
+                    reply = client.post("/api/chat", json={"question": question, "stream": False})
+                except httpx.HTTPError as exc:
+                    self.hung.append(repr(exc))
+                    continue
+                said = reply.json()
+                engine = str(said.get("engine") or said.get("code"))
+                self.replies.append((time.monotonic(), reply.status_code, engine, str(said.get("release"))))
+
+    def engines(self, since: float = 0.0) -> Counter[str]:
+        return Counter(engine for at, _, engine, _ in self.replies if at > since)
+
+
+@contextmanager
+def loaded(api: Server) -> Iterator[Load]:
+    load, stop = Load(api), threading.Event()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        asking = [clients.submit(load.client, stop) for _ in range(CLIENTS)]
+        try:
+            yield load
+        finally:
+            stop.set()
+        for each in asking:
+            each.result(2 * PATIENCE_S)
+
+
+def frontdesk(home: Path, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        env=packaged_model.environment() | {"FRONTDESK_HOME": str(home)},
+        check=True,
+        timeout=120,
+    )
+
+
+def until(happened: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_a_hundred_streams_that_are_left_are_written_for_no_longer(model_server: ModelServer) -> None:
+    with model_server.client() as client, ThreadPoolExecutor(100) as many:
+        list(many.map(lambda _: story(client), range(100)))
+    end = time.monotonic() + 2
+    while left := model_server.running():
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+
+
+def test_releases_are_swapped_under_load_and_no_request_fails(home: Path, api: Server) -> None:
+    with loaded(api) as load:
+        until(lambda: load.engines()["endpoint"] >= CLIENTS, 120)
+        frontdesk(home, "releases", "promote", "base")
+        went = time.monotonic()
+        until(lambda: any(at > went and release != "support" for at, _, _, release in load.replies), 60)
+        frontdesk(home, "releases", "promote", "support")
+        back = time.monotonic()
+        until(lambda: load.engines(back + 5)["endpoint"] >= CLIENTS, 120)
+    assert load.hung == []
+    assert {status for _, status, _, _ in load.replies} == {200}
+    # What nobody serves is answered by the next rung, not refused.
+    assert set(load.engines()) <= {"endpoint", "extractive"}
+
+
+def test_a_killed_server_costs_nobody_an_answer_and_is_asked_again_when_it_is_back(
+    home: Path, model_server: ModelServer, api: Server
+) -> None:
+    with loaded(api) as load:
+        until(lambda: load.engines()["endpoint"] >= CLIENTS, 120)
+        before = model_server.vllm()
+        before.kill()
+        killed = time.monotonic()
+        until(lambda: load.engines(killed)["extractive"] >= CLIENTS, 90)
+        # It starts anew by itself, and frontdesk asks it again without being told.
+        until(lambda: announcement(home) and load.engines(killed + 10)["endpoint"] >= CLIENTS, START_S)
+    assert model_server.vllm().pid != before.pid
+    assert load.hung == []
+    assert {status for _, status, _, _ in load.replies} == {200}
+    assert set(load.engines()) == {"endpoint", "extractive"}
