@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +17,7 @@ class AppSettings(BaseSettings):
     ``FRONTDESK_KB``                the knowledge base when a command or request names none
     ``FRONTDESK_TOP_K``             passages that reach the prompt
     ``FRONTDESK_NEIGHBOURS``        whether passages are shown with the chunks that they go on in
+    ``FRONTDESK_PASSAGE_ORDER``     in prompts of an endpoint: ``rank``, the best first, or ``stable``, so that its prefix cache finds them again
     ``FRONTDESK_QUESTION_MAX``      characters a question may have
     ``FRONTDESK_ANSWER_TIMEOUT_S``  seconds for a whole answer over HTTP, all rungs together
     ``FRONTDESK_SPELLING``          whether slips of the pen in English questions are searched for corrected, too
@@ -46,6 +48,7 @@ class AppSettings(BaseSettings):
     kb: str = "default"
     top_k: int = Field(default=5, ge=1, le=20)
     neighbours: bool = False
+    passage_order: Literal["rank", "stable"] = "rank"
     question_max: int = Field(default=2000, ge=10)
     answer_timeout_s: float = Field(default=120.0, gt=0)
     spelling: bool = True

@@ -345,7 +345,8 @@ class Workspace:
         parts = (self.search, self.embedder, self.engines, app.top_k, app.question_max, self.verifier)
         # The calibrations were fitted to the packaged embedder's cosines.
         calibrated = self.settings.ingest.embedding_model == "packaged"
-        return AnswerChain(*parts, neighbours=app.neighbours, calibrated=calibrated)
+        stable = app.passage_order == "stable"
+        return AnswerChain(*parts, neighbours=app.neighbours, calibrated=calibrated, stable_order=stable)
 
     @cached_property
     def answers(self) -> AnswerFront:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.chunk import NO_END
@@ -101,6 +101,15 @@ def marks_of(text: str) -> tuple[int, ...]:
     """Passage numbers that a text names, in order, each once."""
     numbers = [int(n) for group in _MARK.findall(text) for n in re.split(r"\s*[,，、]\s*", group)]
     return tuple(dict.fromkeys(numbers))
+
+
+def renumbered(text: str, numbers: Mapping[int, int]) -> str:
+    """The text with other numbers in its marks; one that is not named stays."""
+
+    def other(mark: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda n: str(numbers.get(int(n[0]), int(n[0]))), mark[0])
+
+    return _MARK.sub(other, text) if numbers else text
 
 
 def check_sentence(

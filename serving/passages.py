@@ -7,7 +7,8 @@ table with the header's names. Evidence, extractive answers and citation checks 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ingest.chunk import split_sentences
@@ -178,3 +179,12 @@ def _row_text(header: list[str], cells: list[str]) -> str:
         f"{name}: {cell}" if name and name != cell else cell for name, cell in zip(header, cells, strict=True) if cell
     ]
     return "; ".join(dict.fromkeys(pairs))
+
+
+def in_stable_order(passages: Sequence[Passage]) -> list[Passage]:
+    """The same passages by document and chunk, numbered anew: prompts on the same passages begin alike, whatever was asked.
+
+    A server that keeps what it has read (vLLM's prefix cache) reads them once.
+    """
+    ordered = sorted(passages, key=lambda passage: (passage.document, passage.version, passage.chunk_id))
+    return [replace(passage, n=n) for n, passage in enumerate(ordered, start=1)]

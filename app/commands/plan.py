@@ -14,9 +14,7 @@ from app.commands.common import JsonOption, err, out, print_json, reported
 def plan(
     measured: Annotated[
         Path,
-        typer.Option(
-            help="What one replica can do: a YAML or JSON file, as benchmarks/capacity.py --json writes it."
-        ),
+        typer.Option(help="What one replica can do: a YAML or JSON file, as benchmarks/capacity.py --json writes it."),
     ],
     load: Annotated[
         Path | None, typer.Option(help="The load, described in a YAML or JSON file; the options below go before it.")

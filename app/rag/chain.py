@@ -31,12 +31,14 @@ from serving.citations import Similarity
 from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, ChatEngine
 from serving.errors import EngineError, NothingSupported, ThinEvidence, WrongLanguage
 from serving.extractive import MAX_QUOTES, extract
-from serving.passages import Passage, Window
-from serving.prompts import render_answer
+from serving.passages import Passage, Window, in_stable_order
+from serving.prompts import render_answer, render_passage
 from serving.verifier import Verifier
 
 # Windows that a small model is given.
 FOCUS_WINDOWS = 4
+# Tokens that a prompt has beside passages and question.
+INSTRUCTION = 200
 log = logging.getLogger(__name__)
 
 
@@ -66,6 +68,8 @@ class AnswerChain:
     neighbours: whether they are shown with the chunks that they go on in.
     calibrated: whether the embedder's cosines are those that the judge was fitted to.
     verifier:   a second opinion of the judge; without one, verdicts are made from retrieval alone.
+    stable_order: whether prompts hold their passages in an order that does not depend on the question, so that a server that keeps
+                what it has read reads them once; not those of a small model, which sees sentences of them.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class AnswerChain:
         neighbours: bool = False,
         *,
         calibrated: bool = True,
+        stable_order: bool = False,
     ) -> None:
         self._search = search
         self._follow_ups = FollowUps(search)
@@ -88,6 +93,7 @@ class AnswerChain:
         self._top_k = top_k
         self._question_max = question_max
         self._neighbours = neighbours
+        self._stable_order = stable_order
         self.prepare: Runnable[Ask, Prepared] = (
             RunnableLambda(self._condense).with_config(run_name="condense")
             | RunnableLambda(self._retrieve).with_config(run_name="retrieve")
@@ -261,10 +267,13 @@ class AnswerChain:
             raise ThinEvidence(f"the {engine.name} engine is not asked on so little evidence")
         engine.ensure_ready()
         ask = prepared.ask
+        passages = _focused(prepared) if engine.small else prepared.passages
+        if self._stable_order and not engine.small:
+            passages = await asyncio.to_thread(_stable, passages, prepared.standalone, engine, draft)
         messages = await asyncio.to_thread(
             render_answer,
             prepared.standalone,
-            _focused(prepared) if engine.small else prepared.passages,
+            passages,
             style=ask.style,
             brief=engine.brief,
             budget=engine.context,
@@ -350,6 +359,17 @@ class AnswerChain:
 def _fall(engine: ChatEngine, exc: EngineError, *, unfit: bool = False) -> Fall:
     log.log(logging.INFO if unfit else logging.WARNING, "engine %s fell: %s", engine.name, exc)
     return Fall(engine.name, exc.reason, str(exc))
+
+
+def _stable(passages: Sequence[Passage], question: str, engine: ChatEngine, draft: Draft) -> Sequence[Passage]:
+    """The passages in an order of their own, where all of them fit: what does not is left out from the last one on."""
+    needed = engine.count_tokens("\n\n".join([question, *map(render_passage, passages)]))
+    if needed + INSTRUCTION > engine.context:
+        return passages
+    ordered = in_stable_order(passages)
+    own = {passage.chunk_id: passage.n for passage in passages}
+    draft.numbers = {passage.n: own[passage.chunk_id] for passage in ordered}
+    return ordered
 
 
 def _focused(prepared: Prepared) -> list[Passage]:

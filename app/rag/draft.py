@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.rag.answer import MAX_SOURCES, Citation
 from ingest.sparse import without_product_codes
-from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence, strip_marks
+from serving.citations import Checked, SentenceBuffer, Similarity, check_sentence, renumbered, strip_marks
 from serving.extractive import Evidence
 from serving.passages import Passage, Window, content_tokens
 from serving.prompts import NOT_FOUND
@@ -54,6 +54,8 @@ class Draft:
         # Pages of what was first said out of each source: a passage with its neighbours stands on several.
         self._pages: list[tuple[int, ...]] = []
         self.not_found = False
+        # Numbers that the writer saw, where they are not the passages' own.
+        self.numbers: Mapping[int, int] = {}
 
     @property
     def full(self) -> bool:
@@ -94,7 +96,7 @@ class Draft:
                 continue
             if self.full or self.not_found:
                 break
-            checked = self._checked(sentence)
+            checked = self._checked(renumbered(sentence, self.numbers))
             if checked.window is None:
                 self.withheld.append(f"{checked.text} ({checked.withheld})")
             elif _bare(checked.text) not in map(_bare, self.sentences):
