@@ -45,9 +45,14 @@ class Backend:
         return now >= self.until and not self.trying
 
     def failed(self, now: float) -> None:
-        """It could not be reached, or broke off."""
-        self.failures += 1
+        """It could not be reached, or broke off.
+
+        Of many questions that a dying server leaves at once the first ones count: the pause grows when it was tried again in vain.
+        """
         self.trying = False
+        if now < self.until:
+            return
+        self.failures += 1
         if self.failures >= FAILURES:
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self.failures - FAILURES))
             self.until = now + pause

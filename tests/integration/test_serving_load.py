@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
 CLIENTS = 8
 # An answer takes a second or two; a rung that hangs would be left after the endpoint's own timeout.
 PATIENCE_S = 60
+PAUSE_S = 0.3
 THINGS = ("motor of the WM-900", "drum of the WM-900", "electronics of the WM-900", "WM-900")
 
 
@@ -71,6 +72,8 @@ class Load:
                 said = reply.json()
                 engine = str(said.get("engine") or said.get("code"))
                 self.replies.append((time.monotonic(), reply.status_code, engine, str(said.get("release"))))
+                # Quoting takes milliseconds: without a pause the clients alone would fill the machine.
+                stop.wait(PAUSE_S)
 
     def engines(self, since: float = 0.0) -> Counter[str]:
         return Counter(engine for at, _, engine, _ in self.replies if at > since)

@@ -142,3 +142,15 @@ def test_it_is_what_its_servers_are() -> None:
     engine = pool(Scripted("x"), Scripted("y"))
     assert (engine.name, engine.release, engine.context, engine.small) == ("endpoint", "support", 800, False)
     assert engine.speaks("en")
+
+
+def test_the_many_questions_that_a_dying_server_leaves_make_one_pause() -> None:
+    backend = Backend("http://s0", Scripted("Nine."))
+    for _ in range(20):
+        backend.failed(100.0)
+    assert backend.until == 100.0 + FIRST_PAUSE_S
+    assert not backend.open(100.5)
+    # Tried again in vain, it is left alone for longer.
+    assert backend.open(101.5)
+    backend.failed(101.5)
+    assert backend.until == 101.5 + 2 * FIRST_PAUSE_S
