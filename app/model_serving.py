@@ -8,20 +8,23 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
+from app.model_following import Follower, unfit
 from app.settings import is_loopback
 from app.training import live_release, store_of
 from app.workspace import Settings
+from ingest.database import open_database
 from ingest.errors import SettingsError
 from serving.announcements import Announced, announced
 from serving.errors import EngineAway
 from serving.export import export
 from serving.front import Front, Limits, Upstream
+from serving.live import LiveReleases
 from serving.loading import convert
 from serving.machine import Machine, this_machine
 from serving.passages import Passage
@@ -42,12 +45,16 @@ MOST_ENDED, ENDED_WITHIN_S = 3, 1800
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is about to be served."""
+    """What is about to be served.
+
+    follows: whether adapters are attached and detached as releases are promoted.
+    """
 
     release: Release
     plan: Plan
     python: Path
     extra: tuple[str, ...]
+    follows: bool = False
 
 
 def prepare(
@@ -68,8 +75,13 @@ def prepare(
     # An adapter's own folder has no shape: that of its base counts.
     own = release.folder if release.folder is not None and manifest.kind != ADAPTER else None
     shape = shape_of(own or convert(settings.ingest.models_folder))
-    plan = choose(machine or this_machine(), shape, adapter=manifest.kind == ADAPTER, small=manifest.small)
-    return Prepared(release, overridden(plan, changes), python, extra)
+    # What is live may be the base today and an adapter of it tomorrow.
+    attachable = manifest.kind == ADAPTER or (wanted == LIVE and not unfit(release))
+    plan = choose(machine or this_machine(), shape, adapter=attachable, small=manifest.small)
+    plan = overridden(plan, changes)
+    if plan.settings.adapter == "attached" and (problem := unfit(release)):
+        raise SettingsError(problem)
+    return Prepared(release, plan, python, extra, wanted == LIVE and plan.settings.adapter == "attached")
 
 
 def serve(
@@ -107,19 +119,25 @@ def serve(
         log,
         adapter=served.adapter,
         extra=prepared.extra,
+        adapters=prepared.follows,
     )
     server.start()
     try:
         server.wait(first_question(release), stop.is_set, told)
-        front = Front(Upstream(server.url, server.key, (release.label,)), key, _limits(plan))
+        upstream = Upstream(server.url, server.key, (release.label,))
+        front = Front(upstream, key, _limits(plan))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+        def announce(label: str) -> AbstractContextManager[None]:
+            return announced(settings.ingest.home, Announced(url, key, label, os.getpid()))
+
         with listening(front, host, port):
             ended: list[float] = []
             while True:
-                with announced(settings.ingest.home, Announced(url, key, release.label, os.getpid())):
+                with _announcing(prepared, settings, server, upstream, announce) as look:
                     ready(url, log, time.monotonic() - clock)
                     while server.running and not stop.wait(LOOK_S):
-                        pass
+                        look()
                 if stop.is_set():
                     break
                 clock = time.monotonic()
@@ -141,6 +159,33 @@ def serve(
             raise
     finally:
         server.stop()
+
+
+@contextmanager
+def _announcing(
+    prepared: Prepared,
+    settings: Settings,
+    server: VllmServer,
+    upstream: Upstream,
+    announce: Callable[[str], AbstractContextManager[None]],
+) -> Iterator[Callable[[], None]]:
+    """What the server serves is announced; yields what is to be called now and then."""
+    if not prepared.follows:
+        with announce(prepared.release.label):
+            yield lambda: None
+        return
+    # What was attached to one that ended is not attached to its successor.
+    upstream.models = (prepared.release.label,)
+    engine = open_database(settings.ingest.sqlalchemy_url)
+    follower = Follower(
+        server, upstream, store_of(settings), LiveReleases(engine).roles, announce, FOLLOWED_S + GRACE_S
+    )
+    try:
+        follower.begin(prepared.release)
+        yield follower.look
+    finally:
+        follower.end()
+        engine.dispose()
 
 
 def first_question(release: Release) -> list[Message]:

@@ -1,10 +1,11 @@
 """Pairs by rules: how many are made and kept, what each filter finds of injected faults, what it drops of the rest, and pairs to read.
 
-    python benchmarks/pairs.py [DATA] [--show 50] [--seed 1] [--model 40]
+    python benchmarks/pairs.py [DATA] [--show 50] [--seed 1] [--model 40 --writers base NAME]
 
 The example company's files, and of DATA (../shared/data) dify_docs_en_zh, each ingested into a temporary data folder. Every pair
 goes through all filters. Then a tenth of the kept pairs is corrupted (a figure swapped, a denial put in, another passage, another
-pair's answer, that of a pair of the same passage), and each filter is asked about every one of them by itself. --model also asks the packaged model.
+pair's answer, that of a pair of the same passage), and each filter is asked about every one of them by itself. --model asks models, too: the packaged
+one, and releases by name (`frontdesk train finetune/recipes/questions.yaml`, `frontdesk releases add`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from ingest.pairs.styles import StyledWriter
 from ingest.pairs.topics import Corpus
 from ingest.pairs.unanswerable import UnanswerableQuestions
 from ingest.records import KnowledgeBase
+from serving.loading import packaged_base
+from serving.packaged import PackagedModel
+from serving.release_store import ReleaseStore
 
 ROOT = Path(__file__).parents[1]
 _NUMBER = re.compile(r"(?<![\w\-.])\d+(?:[.,]\d+)*(?![\w\-])")
@@ -225,7 +229,8 @@ def report(name: str, files: Path, arguments: argparse.Namespace) -> None:
         recall(base, kept, rng)
         show([*judged, *unanswerable], arguments.show, rng)
         if arguments.model and name == "examples":
-            model(base, arguments.model, rng)
+            for release in arguments.writers:
+                model(base, arguments.model, release, rng)
 
 
 def table(judged: Sequence[Judged]) -> None:
@@ -271,25 +276,28 @@ def show(judged: Sequence[Judged], most: int, rng: random.Random) -> None:
         )
 
 
-def model(base: Base, most: int, rng: random.Random) -> None:
-    """The packaged model's questions beside the rules', over the same English passages."""
-    asks = ChatQuestions("base", packaged_complete(base.workspace.packaged))
-    writer = ModelWriter(asks, base.corpus, most=1)
+def model(base: Base, most: int, release: str, rng: random.Random) -> None:
+    """A model's questions beside the rules', over the same English passages; a release by name, or ``base``."""
+    settings = Settings.load()
+    store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
+    packaged = PackagedModel(settings.ingest.models_folder, "auto", None if release == "base" else store.get(release))
+    writer = ModelWriter(ChatQuestions(release, packaged_complete(packaged)), base.corpus, most=3)
     rules = RuleWriter(base.corpus)
     passages = [c for c in base.chunks if c.language == "en" and list(rules.write(c))]
-    made: list[Draft] = []
-    started = time.perf_counter()
     passages = rng.sample(passages, min(most, len(passages)))
-    for chunk in passages:
-        made += writer.write(chunk)
-    seconds = time.perf_counter() - started
-    judge = base.filters()
-    judged = [judge.judge(draft) for draft in made]
-    print(
-        f"packaged model: {len(passages)} passages, {len(made)} pairs, {sum(j.kept for j in judged)} kept, {seconds:.0f} s"
-    )
-    for j in judged:
-        print(f"  {'kept   ' if j.kept else j.dropped_by:15} {j.draft.question}\n      -> {j.draft.answer[:200]}")
+    for name, write in (("rules", rules.write), (f"model {release}", writer.write)):
+        started = time.perf_counter()
+        made = [draft for chunk in passages for draft in write(chunk)]
+        seconds = time.perf_counter() - started
+        judge = base.filters()
+        judged = [judge.judge(draft) for draft in made]
+        dropped = Counter(j.dropped_by for j in judged if not j.kept)
+        print(
+            f"{name}: {len(passages)} passages, {len(made)} pairs, {sum(j.kept for j in judged)} kept, {seconds:.0f} s to write, "
+            f"dropped {dict(dropped.most_common())}"
+        )
+        for j in judged if name != "rules" else ():
+            print(f"  {'kept   ' if j.kept else j.dropped_by:15} {j.draft.question}\n      -> {j.draft.answer[:200]}")
 
 
 def main() -> int:
@@ -298,7 +306,8 @@ def main() -> int:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--show", type=int, default=0, help="kept pairs of each language to print")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--model", type=int, default=0, help="passages to give to the packaged model")
+    parser.add_argument("--model", type=int, default=0, help="passages to give to a model")
+    parser.add_argument("--writers", nargs="+", default=["base"], help="releases that write: base, or names")
     arguments = parser.parse_args()
     report("examples", ROOT / "examples" / "files", arguments)
     if arguments.data is not None:

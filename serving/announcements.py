@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -35,7 +36,9 @@ def announced(home: Path, server: Announced) -> Iterator[None]:
     """Leave a server's address, readable by the folder's owner alone."""
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{server.pid}-{server.url.rpartition(':')[2]}.json"
+    # A server may serve several releases.
+    which = hashlib.sha256(server.release.encode()).hexdigest()[:8]
+    path = folder / f"{server.pid}-{server.url.rpartition(':')[2]}-{which}.json"
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -168,6 +168,19 @@ class Release:
             )
         return ""
 
+    def rank(self) -> int:
+        """Of its LoRA adapter; 0 where it has none.
+
+        Raises:
+            DamagedRelease: its configuration cannot be read.
+        """
+        if self.folder is None or self.manifest.kind != ADAPTER:
+            return 0
+        try:
+            return int(json.loads((self.folder / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise DamagedRelease(f"release {self.label}: its adapter_config.json cannot be read; add it again") from exc
+
     def learnt(self, kb: str, documents: Iterable[str], text_hashes: Iterable[str]) -> bool:
         """Whether it was trained on one of some documents of a knowledge base, or on one of some texts."""
         names, hashes = set(documents), set(text_hashes) - {""}

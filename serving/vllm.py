@@ -28,11 +28,14 @@ import httpx
 from ingest.errors import SettingsError
 from serving.errors import EngineAway
 from serving.prompts import Message
+from serving.releases import BASE
 from serving.vllm_plan import ServeSettings, arguments, environment
 
 START_S = 1800.0
 STOP_S = 30.0
 WARM_UP_S = 300.0
+# Largest rank of an adapter that is attached: vLLM lays out room for it beforehand.
+MOST_RANK = 64
 # Lines of its log that an error shows.
 _LAST = 8
 _MODULE = "vllm.entrypoints.openai.api_server"
@@ -94,6 +97,7 @@ class VllmServer:
     weights: folder of the model; ``adapter`` of an adapter attached to it.
     name:    what it is asked for by: the release's label.
     log:     where what it says is kept.
+    adapters: whether others can be attached while it runs; the weights are then called ``base``.
     """
 
     python: Path
@@ -104,6 +108,7 @@ class VllmServer:
     log: Path
     adapter: Path | None = None
     extra: tuple[str, ...] = ()
+    adapters: bool = False
     port: int = field(default_factory=free_port)
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _process: subprocess.Popen[bytes] | None = None
@@ -125,17 +130,25 @@ class VllmServer:
         """How it is started; the key is no argument, for those can be read by everybody on the machine."""
         said = [str(self.python), "-m", _MODULE, "--host", "127.0.0.1", "--port", str(self.port)]
         said += ["--model", str(self.weights), *arguments(self.settings, self.device)]
-        if self.adapter is None:
+        if self.adapter is None and not self.adapters:
             said += ["--served-model-name", self.name]
         else:
-            said += ["--served-model-name", f"{self.name}-base", "--enable-lora", "--max-lora-rank", "64"]
-            said += ["--lora-modules", f"{self.name}={self.adapter}"]
+            said += ["--served-model-name", BASE if self.adapters else f"{self.name}-base", "--enable-lora"]
+            said += ["--max-lora-rank", str(MOST_RANK)]
+            if self.adapters:
+                # What is live, a canary, and what is still writing its last answers.
+                said += ["--max-loras", "3"]
+            if self.adapter is not None:
+                said += ["--lora-modules", f"{self.name}={self.adapter}"]
         return [*said, *self.extra]
 
     def environment(self) -> dict[str, str]:
         """Its variables."""
         given = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         given |= environment(self.settings, self.device) | {"VLLM_API_KEY": self.key, "HF_HUB_OFFLINE": "1"}
+        if self.adapters:
+            # Only who holds the key that is made at each start can ask for it, and the front has no such route.
+            given["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         given["PATH"] = f"{self.python.parent}{os.pathsep}{given.get('PATH', '')}"
         if self.device == "cpu" and (allocator := _allocator()):
             given["LD_PRELOAD"] = " ".join(filter(None, (allocator, given.get("LD_PRELOAD", ""))))
@@ -203,6 +216,31 @@ class VllmServer:
         if not answer:
             raise EngineAway(f"vLLM started and wrote an empty answer; {self._end_of_log()}")
         return answer
+
+    def attach(self, name: str, folder: Path) -> None:
+        """Serve an adapter from now on, under this name; whoever calls has seen that it is what its hashes say.
+
+        Raises:
+            EngineAway: vLLM could not load it.
+        """
+        self._change("load_lora_adapter", {"lora_name": name, "lora_path": str(folder)}, name)
+
+    def detach(self, name: str) -> None:
+        """Serve an adapter no longer.
+
+        Raises:
+            EngineAway: vLLM could not be told.
+        """
+        self._change("unload_lora_adapter", {"lora_name": name}, name)
+
+    def _change(self, route: str, body: dict[str, str], name: str) -> None:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        try:
+            reply = httpx.post(f"{self.url}/v1/{route}", json=body, headers=headers, timeout=WARM_UP_S, trust_env=False)
+        except httpx.HTTPError as exc:
+            raise EngineAway(f"vLLM could not be told of the adapter {name}: {exc}") from exc
+        if reply.status_code != httpx.codes.OK:
+            raise EngineAway(f"vLLM refused the adapter {name} (HTTP {reply.status_code}): {reply.text[:300]}")
 
     def stop(self) -> None:
         """End it with everything that it started; what it writes is given some seconds."""

@@ -59,15 +59,15 @@ def announcement(home: Path) -> Path | None:
 
 
 @contextmanager
-def model_serving(home: Path, *said: str) -> Iterator[ModelServer]:
-    """`support` on vLLM, once it has answered a first question.
+def model_serving(home: Path, *said: str, release: str = "support") -> Iterator[ModelServer]:
+    """A release on vLLM, once it has answered a first question.
 
     said: further arguments of the command.
     """
     port = free_port()
     own = {"FRONTDESK_HOME": str(home), "FRONTDESK_ENDPOINT_API_KEY": KEY}
     log = home.parent / "serve-model.log"
-    command = [sys.executable, "-m", "app.cli", "serve-model", "support", "--port", str(port)]
+    command = [sys.executable, "-m", "app.cli", "serve-model", release, "--port", str(port)]
     with log.open("w") as written:
         process = subprocess.Popen(
             [*command, "--set", "kv_cache_gib=1", *said],
