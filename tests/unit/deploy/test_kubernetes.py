@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer.main
 import yaml
@@ -54,7 +53,9 @@ def resources(folder: str) -> list[Resource]:
 
 def secrets(resources: list[Resource]) -> dict[str, str]:
     """A value for each secret."""
-    found = re.findall(r"<frontdesk-secrets:([\w-]+)>", json.dumps([environment(c, resources) for _, c in containers(resources)]))
+    found = re.findall(
+        r"<frontdesk-secrets:([\w-]+)>", json.dumps([environment(c, resources) for _, c in containers(resources)])
+    )
     return {f"<frontdesk-secrets:{key}>": f"{key}-0123456789abcdef" for key in found}
 
 
@@ -127,9 +128,7 @@ def test_the_model_server_is_a_command_of_ours(resources: list[Resource], folder
     said = [*container["command"], *container["args"]]
     said = [re.sub(r"\$\((\w+)\)", lambda name: given[name[1]], part) for part in said]
     assert said[:4] == ["python", "-m", "app.cli", "serve-model"]
-    group = typer.main.get_command(command_line)
-    assert isinstance(group, click.Group)
-    parsed = group.commands["serve-model"].make_context("serve-model", said[4:]).params
+    parsed = typer.main.get_group(command_line).commands["serve-model"].make_context("serve-model", said[4:]).params
     assert parsed["release"] == "support"
     assert (parsed["host"], parsed["port"]) == ("0.0.0.0", container["ports"][0]["containerPort"])
     assert set(given) <= KNOWN
@@ -152,7 +151,9 @@ def test_the_api_knows_every_replica_that_may_run(resources: list[Resource]) -> 
     model = workloads(resources)["frontdesk-model"]
     scaling = by_name(resources, "HorizontalPodAutoscaler")["frontdesk-model"]["spec"]
     port = pod(model)["containers"][0]["ports"][0]["containerPort"]
-    urls = ServingSettings(endpoint_url=data["FRONTDESK_ENDPOINT_URL"], endpoint_model="any", _env_file=None).endpoint_urls
+    urls = ServingSettings(
+        endpoint_url=data["FRONTDESK_ENDPOINT_URL"], endpoint_model="any", _env_file=None
+    ).endpoint_urls
     names = [f"frontdesk-model-{number}.{model['spec']['serviceName']}" for number in range(scaling["maxReplicas"])]
     assert urls == tuple(f"http://{name}:{port}/v1" for name in names)
     assert "replicas" not in model["spec"], "the autoscaler's number would be put back"
@@ -236,6 +237,8 @@ def test_paths_of_the_ingress_are_routes(resources: list[Resource]) -> None:
     from app.api import chat, openai
 
     routes = {route.path for router in (chat.router, openai.router) for route in router.routes}
-    paths = [path["path"] for path in by_name(resources, "Ingress")["frontdesk-api"]["spec"]["rules"][0]["http"]["paths"]]
+    paths = [
+        path["path"] for path in by_name(resources, "Ingress")["frontdesk-api"]["spec"]["rules"][0]["http"]["paths"]
+    ]
     for path in paths:
         assert any(route.startswith(path) for route in routes), path

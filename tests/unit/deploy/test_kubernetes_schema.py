@@ -73,7 +73,9 @@ def wrong(resource: Resource, path: str, value: object) -> Resource:
     ],
 )
 def test_the_schema_refuses_what_is_wrong(name: str, path: str, value: object) -> None:
-    resource = next(each for each in assembled("gpu") if (each["kind"], each["metadata"]["name"]) == ("StatefulSet", name))
+    resource = next(
+        each for each in assembled("gpu") if (each["kind"], each["metadata"]["name"]) == ("StatefulSet", name)
+    )
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong(resource, path, value), VERSIONS[-1], strict=True)
 
