@@ -9,7 +9,7 @@ RUN python -m venv /venv
 COPY requirements.lock ./
 # The lock is complete: nothing is resolved. What only developers and the pages need stays out.
 RUN grep -E '^torch==' requirements.lock > torch.txt \
- && grep -vE '^(torch|ruff|mypy|mypy_extensions|import-linter|grimp|pytest[a-z-]*|reportlab|types-[A-Za-z-]*|streamlit|pydeck|pyarrow|altair)==' requirements.lock > others.txt \
+ && grep -vE '^(torch|ruff|mypy|mypy_extensions|import-linter|grimp|pytest[a-z-]*|reportlab|types-[A-Za-z-]*|kubernetes-validate|importlib_resources|streamlit|pydeck|pyarrow|altair)==' requirements.lock > others.txt \
  && /venv/bin/pip install --no-deps --index-url "$TORCH_INDEX" --requirement torch.txt \
  && /venv/bin/pip install --no-deps --requirement others.txt
 COPY pyproject.toml README.md LICENSE ./
