@@ -29,6 +29,7 @@ from serving.packaged import PackagedModel
 from serving.prompts import PROMPT_VERSION, Message, Style
 from serving.release_store import ReleaseStore
 from serving.releases import LIVE, Release
+from serving.served import named
 
 Passages = Literal["given", "retrieved", "none"]
 # (what is worked on, stage, done, total): as commands draw their bar.
@@ -194,7 +195,8 @@ class Evaluation:
             packaged = PackagedModel(settings.ingest.models_folder, settings.serving.packaged_dtype, served)
             packaged.load()
             return PackagedBatchWriter(packaged)
-        engine = endpoint_engine(settings.serving)
+        store = ReleaseStore(settings.ingest.releases_folder, packaged_base)
+        engine = endpoint_engine(settings.serving, named(store, settings.serving, settings.ingest.models_folder))
         if engine is None:
             raise UsageError("--engine endpoint: FRONTDESK_ENDPOINT_URL is not set, so there is no endpoint to ask")
         return EngineBatchWriter(engine)

@@ -318,12 +318,14 @@ class Workspace:
         """The rungs that write, best first; nothing is loaded or connected yet."""
         from serving.engines import endpoint_engine
         from serving.fleet import PackagedRung
-        from serving.served import ServedRung
+        from serving.served import ServedRung, named
 
         settings = self.settings.serving
         # An endpoint that is named stands before servers that are found.
         served = ServedRung(self.served, self.packaged.release_of, lambda: self.packaged.canary, settings)
-        endpoint = endpoint_engine(settings) or served
+        endpoint = (
+            endpoint_engine(settings, named(self.releases, settings, self.settings.ingest.models_folder)) or served
+        )
         return [endpoint, PackagedRung(self.packaged)] if settings.packaged else [endpoint]
 
     @cached_property

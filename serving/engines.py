@@ -44,6 +44,16 @@ class Chosen(NamedTuple):
     fell: DamagedRelease | None = None
 
 
+class AskedAs(NamedTuple):
+    """How a release wants to be asked, wherever it is served; the fields are those of ``ChatEngine``."""
+
+    languages: Collection[str]
+    context: int
+    count_tokens: Callable[[str], int]
+    small: bool
+    brief: bool
+
+
 class ChatEngine:
     """A chat model as a rung of the ladder.
 
@@ -55,6 +65,7 @@ class ChatEngine:
     small:      a model that answers whatever it is given and does not know when to stop: it is asked on good evidence
                 only, with few passages, and cut off early.
     brief:      asked by the short instruction in the style ``sentence``; as ``small`` is when not given.
+    tuned:      made to answer from passages, and not asked to word questions.
     """
 
     def __init__(
@@ -69,12 +80,14 @@ class ChatEngine:
         *,
         small: bool = False,
         brief: bool | None = None,
+        tuned: bool = False,
         secret: str = "",
         ensure_ready: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.small = small
         self.brief = small if brief is None else brief
+        self.tuned = tuned
         self.context = context
         self.count_tokens = count_tokens
         self.model = model
@@ -97,7 +110,7 @@ class ChatEngine:
     @property
     def words_questions(self) -> bool:
         """Whether it may word a follow-up as a question that stands alone; a model that was tuned to answer may not."""
-        return self.name == ENDPOINT
+        return self.name == ENDPOINT and not self.tuned
 
     @property
     def by_conversation(self) -> bool:
@@ -166,11 +179,14 @@ class ChatEngine:
                 await close()
 
 
-def endpoint_engine(settings: ServingSettings) -> ChatEngine | None:
-    """The endpoint that the settings name, or None; no connection is made yet."""
+def endpoint_engine(settings: ServingSettings, asked: AskedAs | None = None) -> ChatEngine | None:
+    """The endpoint that the settings name, or None; no connection is made yet.
+
+    asked: how its model wants to be asked, where it is a release of ours; else as a large model is.
+    """
     from serving.pool import Backend, PooledEngine
 
-    engines = [Backend(url, _engine_at(url, settings)) for url in settings.endpoint_urls]
+    engines = [Backend(url, _engine_at(url, settings, asked)) for url in settings.endpoint_urls]
     if not engines:
         return None
     return engines[0].engine if len(engines) == 1 else PooledEngine(engines)
@@ -196,16 +212,22 @@ def chat_openai(url: str, model: str, key: SecretStr | None, settings: ServingSe
     )
 
 
-def _engine_at(url: str, settings: ServingSettings) -> ChatEngine:
+def _engine_at(url: str, settings: ServingSettings, asked: AskedAs | None) -> ChatEngine:
+    # Of others the tokenizer is not here: 2 characters a token is on the safe side for Chinese and English.
+    how = asked or AskedAs(
+        settings.endpoint_languages, settings.endpoint_context, lambda text: len(text) // 2, small=False, brief=False
+    )
     return ChatEngine(
         ENDPOINT,
         settings.endpoint_model or "",
         chat_openai(url, settings.endpoint_model or "", settings.endpoint_api_key, settings),
-        settings.endpoint_languages,
-        settings.endpoint_context,
+        how.languages,
+        how.context,
         settings.endpoint_timeout_s,
-        # Their tokenizer is not here: 2 characters a token is on the safe side for Chinese and English.
-        lambda text: len(text) // 2,
+        how.count_tokens,
+        small=how.small,
+        brief=how.brief,
+        tuned=asked is not None,
         secret=settings.endpoint_api_key.get_secret_value() if settings.endpoint_api_key else "",
     )
 

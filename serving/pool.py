@@ -80,6 +80,7 @@ class PooledEngine(ChatEngine):
             like.count_tokens,
             small=like.small,
             brief=like.brief,
+            tuned=like.tuned,
         )
         self.backends = tuple(backends)
         self._clock = clock

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from serving.announcements import Announced, running
-from serving.engines import CONNECT_S, ENDPOINT, ChatEngine, Chosen
+from serving.engines import CONNECT_S, ENDPOINT, AskedAs, ChatEngine, Chosen
 from serving.errors import DamagedRelease, EngineAway, NoSuchRelease
 from serving.pool import Backend, PooledEngine
 from serving.prompts import Message
@@ -25,6 +25,8 @@ from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+
+    from serving.release_store import ReleaseStore
 
 # Seconds between two looks at what is announced.
 FOLLOW_S = 1.0
@@ -86,20 +88,46 @@ class ServedModels:
     def _engine_at(self, server: Announced, key: SecretStr, release: Release) -> ChatEngine:
         from serving.engines import chat_openai
 
-        manifest, settings = release.manifest, self._settings
-        own = release.folder if release.folder is not None and (release.folder / "tokenizer.json").is_file() else None
+        settings, how = self._settings, asked_as(release, self._models)
         return ChatEngine(
             ENDPOINT,
             release.label,
             chat_openai(f"{server.url}/v1", release.label, key, settings),
-            manifest.languages,
-            manifest.context,
+            how.languages,
+            how.context,
             settings.endpoint_timeout_s,
-            lambda text: _counter(own or self._models)(text),
-            small=manifest.small,
-            brief=manifest.prompt == "brief",
+            how.count_tokens,
+            small=how.small,
+            brief=how.brief,
+            tuned=True,
             secret=server.key,
         )
+
+
+def asked_as(release: Release, models: Path) -> AskedAs:
+    """How a release wants to be asked; tokens are counted by its own tokenizer.
+
+    models: folder of converted weights, whose tokenizer an adapter shares.
+    """
+    own = release.folder if release.folder is not None and (release.folder / "tokenizer.json").is_file() else None
+    manifest = release.manifest
+    return AskedAs(
+        manifest.languages,
+        manifest.context,
+        lambda text: _counter(own or models)(text),
+        small=manifest.small,
+        brief=manifest.prompt == "brief",
+    )
+
+
+def named(store: ReleaseStore, settings: ServingSettings, models: Path) -> AskedAs | None:
+    """How the endpoint's model wants to be asked, where it is called what a release here is called; None where it is not."""
+    if not settings.endpoint_urls or not settings.endpoint_model:
+        return None
+    try:
+        return asked_as(store.get(settings.endpoint_model), models)
+    except (NoSuchRelease, DamagedRelease):
+        return None
 
 
 async def is_well(url: str) -> bool:

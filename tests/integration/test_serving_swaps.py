@@ -36,7 +36,7 @@ def model_server(home: Path) -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
     assert model_server.url
-    with serving(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="60") as server:
+    with serving(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
         assert server.upload(example("en/warranty.docx")).status_code == 202
         assert {document["state"] for document in server.settled().values()} == {"ready"}
         yield server
