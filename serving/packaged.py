@@ -184,7 +184,11 @@ class PackagedModel:
                 if text:
                     put(text)
 
+        # When each token was there; asked for after every one.
+        clock: list[float] = []
+
         def ended(ids: Any, _scores: Any, **_: Any) -> Any:
+            clock.append(time.monotonic())
             over = stop.is_set() or time.monotonic() > deadline
             return torch.full((ids.shape[0],), over, dtype=torch.bool)
 
@@ -210,6 +214,8 @@ class PackagedModel:
         except Exception as exc:  # noqa: BLE001 - carried to the caller's thread and raised there
             put(exc)
         finally:
+            if len(clock) > 1:
+                self._turns.wrote(len(clock) - 1, clock[-1] - clock[0])
             self._turns.ended()
             put(END)
 
