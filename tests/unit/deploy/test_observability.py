@@ -150,12 +150,17 @@ def test_rules_ask_for_jobs_that_are_scraped_and_each_says_what_it_means() -> No
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
 
 
-def test_promtool_reads_rules_and_configuration() -> None:
+def test_promtool_reads_the_files_and_the_alerts_fire_when_they_should() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
-    for check in (["rules", "rules.yml"], ["config", "--syntax-only", "prometheus.yml"]):
-        ended = subprocess.run([promtool, "check", *check], cwd=FOLDER, capture_output=True, text=True, timeout=60)
+    checks = (
+        ["check", "rules", str(FOLDER / "rules.yml")],
+        ["check", "config", "--syntax-only", str(FOLDER / "prometheus.yml")],
+    )
+    for arguments in (*checks, ["test", "rules", "rules-test.yml"]):
+        here = Path(__file__).parent
+        ended = subprocess.run([promtool, *arguments], cwd=here, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
