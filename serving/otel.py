@@ -6,6 +6,7 @@ as soon as they find a provider (web framework, workflows, chains) find none.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -74,8 +75,8 @@ class _OtelSpan(Span):
         span = tracer.start_span(name, parent, kind, _named(attributes))
         try:
             yield cls(tracer, span)
-        except GeneratorExit:
-            # Whoever asked went away, which is no fault of what was doing.
+        except (GeneratorExit, asyncio.CancelledError):
+            # Whoever asked went away, or had waited long enough, which is no fault of what was doing.
             span.set_attribute("frontdesk.given_up", True)
             raise
         except BaseException as exc:

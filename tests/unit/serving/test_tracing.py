@@ -138,6 +138,21 @@ def test_a_span_of_a_generator_that_is_given_up_is_ended_and_no_failure() -> Non
     assert kept.spans["rung"].status.is_ok or kept.spans["rung"].status.is_unset
 
 
+def test_a_span_of_a_task_that_is_cancelled_is_no_failure_either() -> None:
+    kept = Kept()
+
+    async def work(span: Span) -> None:
+        with span.child("rung"):
+            await asyncio.Event().wait()
+
+    async def scene() -> None:
+        with kept.tracing.request("request", {}) as span, pytest.raises(TimeoutError):
+            await asyncio.wait_for(work(span), 0.01)
+
+    asyncio.run(scene())
+    assert dict(kept.spans["rung"].attributes or {}) == {"frontdesk.given_up": True}
+
+
 def test_what_is_over_keeps_its_time() -> None:
     import time
 
