@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -150,7 +150,7 @@ class ChatEngine:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         # Only where there are some: a model of this process knows no headers.
-        given = {"extra_headers": dict(headers)} if headers and self.name == ENDPOINT else {}
+        given: dict[str, Any] = {"extra_headers": dict(headers)} if headers and self.name == ENDPOINT else {}
         pieces = self.model.astream(_langchain(messages), **given)
         begun = False
         try:
