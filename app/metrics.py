@@ -1,4 +1,8 @@
-"""Counters and histograms for Prometheus; one registry an application, so that tests and reloads do not clash."""
+"""Counters and histograms for Prometheus; one registry an application, so that tests and reloads do not clash.
+
+Every label has few values: routes by their pattern, engines, outcomes and reasons of ours, the servers that are set up, and
+the first releases that answered.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from app.rag.counts import CacheCounts
 from ingest.pipeline import Ingested
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Releases that have a label of their own in a process's life; further ones share one.
+MOST_RELEASES, OTHER = 20, "other"
 # Retrieval takes tens of milliseconds, a written answer seconds.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -35,6 +41,23 @@ class Metrics:
             "frontdesk_answer_stage_seconds", "Time of each stage", ["stage"], buckets=_SECONDS, registry=r
         )
         self._falls = Counter("frontdesk_falls_total", "Rungs that did not answer", ["engine", "reason"], registry=r)
+        self._first = Histogram(
+            "frontdesk_first_sentence_seconds",
+            "Time from a request to the first sentence that is given out",
+            ["engine", "reply"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self._unfinished = Counter(
+            "frontdesk_answers_unfinished_total", "Questions that no answer was given to", ["reason"], registry=r
+        )
+        self._by_release = Counter(
+            "frontdesk_release_answers_total",
+            "Answers by the release that wrote them",
+            ["release", "outcome"],
+            registry=r,
+        )
+        self._releases: set[str] = set()
         self._withheld = Counter("frontdesk_sentences_withheld_total", "Sentences written, not shown", registry=r)
         self._documents = Counter("frontdesk_documents_total", "Documents ingested", ["state"], registry=r)
         self.answering = Gauge("frontdesk_answering", "Answers being made now", registry=r)
@@ -50,11 +73,31 @@ class Metrics:
             return
         for fall in answer.fallen:
             self._falls.labels(fall.engine, fall.reason).inc()
+        if answer.release:
+            self._by_release.labels(self._release(answer.release), answer.outcome.value).inc()
         self._withheld.inc(len(answer.withheld))
+
+    def first_sentence(self, seconds: float, engine: str, *, streamed: bool) -> None:
+        """A first sentence was given out; without streaming it comes with the whole answer."""
+        self._first.labels(engine, "stream" if streamed else "whole").observe(seconds)
+
+    def unfinished(self, reason: str) -> None:
+        """A question got no answer: its client went away, or an error ended it."""
+        self._unfinished.labels(reason).inc()
+
+    def _release(self, name: str) -> str:
+        # A name can be asked for by everybody who has the key, and there may be a new one every day.
+        if name not in self._releases and len(self._releases) < MOST_RELEASES:
+            self._releases.add(name)
+        return name if name in self._releases else OTHER
+
+    def watch(self, collector: Collector) -> None:
+        """Show what something else counts, read when somebody looks."""
+        self._registry.register(collector)
 
     def watch_caches(self, counts: CacheCounts) -> None:
         """Show what the caches count."""
-        self._registry.register(_Caches(counts))
+        self.watch(_Caches(counts))
 
     def ingested(self, result: Ingested) -> None:
         """Count a document."""

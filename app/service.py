@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from app.idempotency import IdempotencyKeys
 from app.indexing import IndexTasks
 from app.ingestion import Ingestor
 from app.metrics import Metrics
+from app.metrics_of_parts import PackagedMetrics, PartMetrics, ServerMetrics
+from app.model_servers import watch_of
 from app.pair_work import PairWork
 from app.pairs import KnowledgePairs, pairs_of
 from app.rag.chain import AnswerChain
@@ -30,6 +33,8 @@ from app.sources import Keeper
 from app.telling import Telling
 from app.training_runs import TrainingRuns
 from app.workspace import Settings, Workspace, open_workspace
+from serving.server_watch import ServerWatch
+from serving.tracing import Tracing, tracing_of
 
 # Threads that wait for database, index and embedder; computing is bounded by the cores anyway.
 THREADS = 32
@@ -60,6 +65,9 @@ class Service:
     answers: AnswerFront = field(init=False)
     bases: BaseLookup = field(init=False)
     telling: Telling = field(init=False)
+    servers: ServerWatch = field(init=False)
+    # Off, unless whoever opens the service turns it on.
+    tracing: Tracing = field(default_factory=Tracing)
     # Tokens of texts that were counted lately; of the event loop.
     counted: LRUCache[str, int] = field(default_factory=lambda: LRUCache(COUNTED))
 
@@ -72,7 +80,10 @@ class Service:
         work = self.workspace
         parts = (work.catalog, work.embedder, work.engines, work.settings.app, work.cache_counts)
         self.answers = front_of(self.chain, *parts)
+        self.servers = watch_of(work)
         self.metrics.watch_caches(work.cache_counts)
+        self.metrics.watch(ServerMetrics(self.servers.seen))
+        self.metrics.watch(PartMetrics(lambda: self.checkup.components))
         self.bases = BaseLookup(work.engine)
         self.telling = Telling(work.engine)
 
@@ -112,6 +123,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service.ingestor.start()
         service.sources.start()
         service.indexes.start()
+        service.servers.start()
         await service.checkup.probe()
         if settings.serving.packaged and settings.serving.endpoint_url is None:
             # It is the first rung then: nobody shall wait for its weights.
@@ -128,14 +140,16 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             await asyncio.to_thread(service.pair_work.stop)
             await asyncio.to_thread(service.training.close)
             await asyncio.to_thread(service.sources.stop)
+            await asyncio.to_thread(service.servers.stop)
             await asyncio.to_thread(service.ingestor.stop)
             service.bases.close()
+            await asyncio.to_thread(service.tracing.close)
     finally:
         await asyncio.to_thread(opened.__exit__, None, None, None)
 
 
 def _assemble(workspace: Workspace) -> Service:
-    metrics = Metrics()
+    metrics, tracing = Metrics(), tracing_of(os.environ)
     # Recovers what an earlier process left behind; loads the embedder, so that the first customer does not wait for it.
     chain = workspace.chain
     workspace.embedder.embed_query("warm up")
@@ -158,5 +172,6 @@ def _assemble(workspace: Workspace) -> Service:
     )
     metrics.waiting.set_function(lambda: workspace.catalog.count_waiting())
     metrics.generating.set_function(lambda: workspace.packaged.queued)
+    metrics.watch(PackagedMetrics(lambda: workspace.packaged.written, lambda: workspace.packaged.canary_share))
     checkup = Checkup(workspace, ingestor)
-    return Service(workspace, chain, conversations, idempotency, ingestor, metrics, checkup)
+    return Service(workspace, chain, conversations, idempotency, ingestor, metrics, checkup, tracing=tracing)

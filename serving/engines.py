@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -142,21 +142,29 @@ class ChatEngine:
         """Whether customers can be answered in this language."""
         return ANY_LANGUAGE in self.languages or language in self.languages
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of the answer.
+
+        headers: what a request of a model server carries beside its own: the trace that it belongs to.
 
         Raises:
             EngineError: one of its kinds; the message names the setting to look at.
         """
-        async with aclosing(self.stream_within(messages, self.total_s)) as pieces:
+        async with aclosing(self.stream_within(messages, self.total_s, headers)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def stream_within(self, messages: Sequence[Message], seconds: float) -> AsyncGenerator[str, None]:
+    async def stream_within(
+        self, messages: Sequence[Message], seconds: float, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         """The same with less time than ``total_s``; raises as ``stream`` does."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        pieces = self.model.astream(_langchain(messages))
+        # Only where there are some: a model of this process knows no headers.
+        given: dict[str, Any] = {"extra_headers": dict(headers)} if headers and self.name == ENDPOINT else {}
+        pieces = self.model.astream(_langchain(messages), **given)
         begun = False
         try:
             while True:

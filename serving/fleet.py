@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -282,6 +282,17 @@ class PackagedFleet:
         """Generations that run or wait."""
         return self._turns.queued
 
+    @property
+    def written(self) -> tuple[int, float]:
+        """Tokens that were written in this process, and the seconds that they took; see ``Turns.written``."""
+        return self._turns.written
+
+    @property
+    def canary_share(self) -> float:
+        """Share of the conversations that a canary answers, as last seen; asks nobody."""
+        roles = self._roles
+        return roles.share if roles is not None and roles.canary and not self._pin else 0.0
+
     def problem(self) -> str:
         """Why the packaged model could not be loaded, without loading it; "" when nothing speaks against it."""
         try:
@@ -326,7 +337,9 @@ class PackagedRung(ChatEngine):
         """What is live."""
         return self._fleet.released()
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of an answer of what is live; raises as ``ChatEngine.stream`` does."""
         engine = self.chosen().engine
         async for piece in engine.stream(messages):

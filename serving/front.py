@@ -20,11 +20,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+from serving.front_figures import GONE, FrontFigures
 
 log = logging.getLogger(__name__)
 Got = TypeVar("Got")
@@ -106,6 +109,7 @@ class Front:
         self._salt = salt or secrets.token_bytes(32)
         self._buckets: dict[str, _Bucket] = defaultdict(lambda: _Bucket(self._limits.burst))
         self._running = 0
+        self._figures = FrontFigures()
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
@@ -146,14 +150,28 @@ class Front:
         return JSONResponse({"object": "list", "data": rows})
 
     async def _metrics(self, request: Request) -> Response:
+        """vLLM's figures as they are, and the front's own; names of the two begin differently."""
         self._authorize(request)
         try:
             reply = await self._http.get(f"{self.upstream.url}{METRICS}", timeout=CONNECT_S)
         except httpx.TransportError as exc:
             raise _away(exc) from exc
-        return Response(reply.content, reply.status_code, media_type=reply.headers.get("content-type"))
+        if reply.status_code != httpx.codes.OK:
+            raise Refused(502, "the model server gives no figures", "server_error")
+        return Response(
+            reply.content.rstrip() + b"\n" + self._figures.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4
+        )
 
     async def _chat(self, request: Request) -> Response:
+        try:
+            reply = await self._answered(request)
+        except Refused as refused:
+            self._figures.refused(refused.status, refused.kind)
+            raise
+        self._figures.replied(reply.status_code)
+        return reply
+
+    async def _answered(self, request: Request) -> Response:
         self._authorize(request)
         tenant = request.headers.get(TENANT, "")
         self._take(tenant)
@@ -162,19 +180,21 @@ class Front:
         if self._running >= self._limits.at_once:
             raise Refused(429, "too many questions are being answered; come again in a moment", "overloaded")
         self._running += 1
+        self._figures.answering.inc()
         streaming = False
         try:
             reply = await self._sent(request, body)
             if not body.get("stream") or reply.status_code != httpx.codes.OK:
                 return await self._whole(request, reply)
             streaming = True
-            return _Stream(reply, self._ended)
+            return _Stream(reply, self._ended, self._figures.gone)
         finally:
             if not streaming:
                 self._ended()
 
     def _ended(self) -> None:
         self._running -= 1
+        self._figures.answering.dec()
 
     async def _sent(self, request: Request, body: Mapping[str, Any]) -> httpx.Response:
         """The reply's beginning; given up when whoever asked goes away while it is waited for."""
@@ -234,7 +254,7 @@ class Front:
                     raise Refused(413, f"the request is larger than {self._limits.body} bytes", "too_large")
             body = json.loads(received)
         except ClientDisconnect as exc:
-            raise Refused(499, "the client went away") from exc
+            raise Refused(GONE, "the client went away") from exc
         except ValueError as exc:
             raise Refused(400, "the request is no JSON") from exc
         if not isinstance(body, dict):
@@ -277,9 +297,9 @@ class Front:
 class _Stream(StreamingResponse):
     """A reply that is passed on as it comes; given up at once where the reader goes away, even while nothing comes."""
 
-    def __init__(self, reply: httpx.Response, ended: Callable[[], None]) -> None:
+    def __init__(self, reply: httpx.Response, ended: Callable[[], None], gone: Callable[[], None]) -> None:
         super().__init__(_pieces(reply), media_type="text/event-stream", headers={"cache-control": "no-cache"})
-        self._reply, self._ended = reply, ended
+        self._reply, self._ended, self._reader_gone = reply, ended, gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it."""
@@ -289,9 +309,11 @@ class _Stream(StreamingResponse):
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
+            else:
+                self._reader_gone()
         except OSError:
             # The reader went away between two pieces.
-            pass
+            self._reader_gone()
         finally:
             await _cancelled(work, watch)
             self._ended()
@@ -317,7 +339,7 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, Got]) -> Got:
         await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise Refused(499, "the client went away")
+        raise Refused(GONE, "the client went away")
     finally:
         await _cancelled(task, watch)
 

@@ -117,7 +117,9 @@ class PackagedModel:
             EngineBusy: too many generations are waiting already.
         """
         chat = [{"role": m.role, "content": m.content} for m in messages]
-        writing = Writing(chat, max_new_tokens, stop, deadline, put, partial(self._turns.ended, self))
+        writing = Writing(
+            chat, max_new_tokens, stop, deadline, put, partial(self._turns.ended, self), self._turns.wrote
+        )
         self._turns.enter(self)
         # Before the thread is asked: what it writes now may have room for this one, too.
         self._writer.add(writing)

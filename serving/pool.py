@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -43,6 +43,11 @@ class Backend:
         if self.failures < FAILURES:
             return True
         return now >= self.until and not self.trying
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether it failed so often that it is not simply asked."""
+        return self.failures >= FAILURES
 
     def failed(self, now: float) -> None:
         """It could not be reached, or broke off.
@@ -90,7 +95,9 @@ class PooledEngine(ChatEngine):
         well = [each for each in self.backends if each.url not in tried and each.open(now)]
         return min(well, key=lambda each: each.running, default=None)
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of the answer of one server; see ``ChatEngine.stream``."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.total_s
@@ -105,7 +112,7 @@ class PooledEngine(ChatEngine):
             backend.trying = backend.failures >= FAILURES
             begun = False
             try:
-                async with aclosing(backend.engine.stream_within(messages, left)) as pieces:
+                async with aclosing(backend.engine.stream_within(messages, left, headers)) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +50,11 @@ class ServedModels:
     def announced(self) -> list[Announced]:
         """The servers that run."""
         return self._look()
+
+    def backends(self) -> list[Backend]:
+        """Those of the servers that were asked by this process, with what is known of how they are."""
+        with self._lock:
+            return list(self._backends.values())
 
     def engine(self, release: Release) -> ChatEngine:
         """An engine over the servers of a release.
@@ -196,7 +201,9 @@ class ServedRung(ChatEngine):
         except (NoSuchRelease, DamagedRelease):
             return release or ""
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of an answer of what is live; raises as ``ChatEngine.stream`` does."""
-        async for piece in self.chosen().engine.stream(messages):
+        async for piece in self.chosen().engine.stream(messages, headers):
             yield piece

@@ -25,12 +25,24 @@ class Turns:
         self._owners: Counter[int] = Counter()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="packaged")
         self._queued = 0
+        self._tokens, self._seconds = 0, 0.0
         self._counting = threading.Lock()
 
     @property
     def queued(self) -> int:
         """Generations that run or wait."""
         return self._queued
+
+    @property
+    def written(self) -> tuple[int, float]:
+        """Tokens written after the first of each answer, and the seconds that they took."""
+        with self._counting:
+            return self._tokens, self._seconds
+
+    def wrote(self, tokens: int, seconds: float) -> None:
+        """An answer was written; of its tokens the first is left out, which waits for the prompt to be read."""
+        with self._counting:
+            self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
 
     def enter(self, owner: object) -> None:
         """Take a place in the queue.

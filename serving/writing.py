@@ -40,7 +40,7 @@ class Writing:
 
     chat:     its prompt, as chat templates take it.
     put:      called with each piece of text, an exception if it fails, then END.
-    ended:    called once, before END.
+    ended:    called once, before END; ``wrote`` before it with the tokens after the first one, and the seconds that they took.
     deadline: time.monotonic() after which it ends.
     """
 
@@ -50,9 +50,11 @@ class Writing:
     deadline: float
     put: Callable[[object], object]
     ended: Callable[[], None]
+    wrote: Callable[[int, float], None] = lambda _tokens, _seconds: None
     streamer: Any = None
     written: int = 0
     token: int = 0
+    began: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -67,6 +69,8 @@ class Writing:
             elif self.streamer is not None:
                 self.streamer.end()
         finally:
+            if self.written > 1:
+                self.wrote(self.written - 1, time.monotonic() - self.began)
             self.ended()
             self.put(END)
 
@@ -267,6 +271,7 @@ class Writer:
         """Hand a token to its reader; whether the answer is whole."""
         import torch
 
+        row.began = row.began or time.monotonic()
         row.written += 1
         row.token = token
         if token not in _ends(loaded):
@@ -293,6 +298,8 @@ def _write_alone(loaded: Loaded, writing: Writing, ids: list[int]) -> None:
 
         def put(self, tokens: Any) -> None:
             if not self.prompt:
+                writing.began = writing.began or time.monotonic()
+                writing.written += 1
                 writing.streamer.put(tokens)
             self.prompt = False
 

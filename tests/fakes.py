@@ -199,6 +199,7 @@ class ScriptedChatModel(BaseChatModel):
     error: Exception | None = None
     hangs: bool = False
     asked: list[list[BaseMessage]] = Field(default_factory=list)
+    headers: list[dict[str, str]] = Field(default_factory=list)
 
     @property
     def _llm_type(self) -> str:
@@ -208,6 +209,7 @@ class ScriptedChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         self.asked.append(messages)
+        self.headers.append(kwargs.get("extra_headers", {}))
         for piece in self.pieces:
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         if self.error is not None:

@@ -303,6 +303,33 @@ class Ingestion:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerFigures:
+    """How a model server is doing; None where it is not known. Shares are 0 to 1.
+
+    Tokens a second are those of the last minute, ``hit_rate`` (of the prefix cache) is that of the last five minutes.
+    """
+
+    running: int
+    waiting: int
+    cache_full: float
+    written_per_s: float | None = None
+    read_per_s: float | None = None
+    hit_rate: float | None = None
+    hit_rate_since_start: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """A model server as the API saw it last; ``state`` is ok, left_alone or away."""
+
+    url: str
+    release: str
+    state: str
+    asking: int = 0
+    figures: ServerFigures | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """The state of everything; ``status`` is ready, degraded or unavailable."""
 
@@ -314,3 +341,4 @@ class System:
     ingestion: Ingestion
     embedding_model: str
     vector_engine: str
+    model_servers: list[ModelServer] = field(default_factory=list)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from sqlalchemy.exc import OperationalError
 
+from app.api.arrival import arrival
+from app.api.pace import by, paced
 from app.errors import Overdue
 from app.rag.answer import Answer, AnswerEvent, Ask, Done, Fall, Outcome
 from app.rag.refusals import away
@@ -34,8 +38,10 @@ async def find_kb(service: Service, name: str | None, principal: Principal) -> K
     return await asyncio.to_thread(service.workspace.catalog.knowledge_base, wanted, principal.tenant)
 
 
-def answer_at_once(service: Service, ask: Ask) -> Answer | None:
+def answer_at_once(service: Service, ask: Ask, *, streamed: bool = False) -> Answer | None:
     """The answer, where it is in memory: neither chain nor thread has to be asked.
+
+    streamed: whether whoever asked wants sentences as they come.
 
     Raises:
         UsageError: the question is empty or too long.
@@ -43,18 +49,32 @@ def answer_at_once(service: Service, ask: Ask) -> Answer | None:
     service.check_question(ask.question)
     answer = service.answers.at_once(ask)
     if answer is not None:
+        arrived = arrival()
         service.metrics.answered(answer)
+        service.metrics.first_sentence(time.perf_counter() - arrived.at, by(answer), streamed=streamed)
+        arrived.span.note(outcome=answer.outcome.value, cached=answer.cached or "")
     return answer
 
 
-async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
+async def answer_events(service: Service, ask: Ask, *, streamed: bool = True) -> AsyncGenerator[AnswerEvent, None]:
     """What the chain says, or what stands in front of it, within the deadline. An index that is away ends in a hand-off, not in an error.
+
+    streamed: whether whoever asked reads the sentences as they come.
 
     Raises:
         Overdue: the deadline passed.
         UsageError, SettingsError, EngineError: as the chain raises them.
     """
     service.check_question(ask.question)
+    arrived = arrival()
+    with arrived.span.child("answer", kb=ask.knowledge_base.id) as span:
+        events = _within_the_deadline(service, replace(ask, span=span))
+        async with aclosing(paced(events, service.metrics, arrived, span, streamed=streamed)) as told:
+            async for event in told:
+                yield event
+
+
+async def _within_the_deadline(service: Service, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
     seconds = service.settings.app.answer_timeout_s
     end = asyncio.get_running_loop().time() + seconds
     with service.metrics.answering.track_inprogress():
@@ -82,7 +102,7 @@ async def answer_events(service: Service, ask: Ask) -> AsyncGenerator[AnswerEven
 
 async def whole_answer(service: Service, ask: Ask) -> Answer:
     """The answer at once; raises as ``answer_events`` does."""
-    async with aclosing(answer_events(service, ask)) as events:
+    async with aclosing(answer_events(service, ask, streamed=False)) as events:
         async for event in events:
             if isinstance(event, Done):
                 return event.answer

@@ -73,7 +73,7 @@ async def _known(service: Service, body: ChatRequest, principal: Principal) -> t
         return None
     kb = await find_kb(service, body.kb, principal)
     ask = Ask(body.question, kb, (), principal, body.engine, body.style, body.filters.as_filters(), body.release)
-    answer = answer_at_once(service, ask)
+    answer = answer_at_once(service, ask, streamed=body.stream)
     if answer is None:
         return None
     conversation_id, message_id = await service.telling.told(kb.id, principal.tenant, body.question, answer)
@@ -143,7 +143,7 @@ async def _events(service: Service, turn: Turn, request: Request) -> AsyncGenera
 async def _whole(service: Service, turn: Turn) -> Answer:
     whole = False
     try:
-        async with aclosing(answer_events(service, turn.ask)) as events:
+        async with aclosing(answer_events(service, turn.ask, streamed=False)) as events:
             async for event in events:
                 if isinstance(event, Done):
                     await asyncio.to_thread(service.conversations.answered, turn.message_id, event.answer)

@@ -9,23 +9,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.arrival import Arrival, arrived, left
 from app.api.errors import request_id, response
 from app.metrics import Metrics
 from app.settings import AppSettings
+from serving.tracing import Span, Tracing
 
 # Bodies without files: a question, a history, a list of texts to embed.
 JSON_BYTES = 2 << 20
 # Around files in a multipart body: boundaries and headers.
 _MULTIPART_EXTRA = 1 << 20
+# Asked every few seconds by machines: traces of them would hide the others.
+_UNTRACED = frozenset({"/health", "/ready", "/metrics"})
+_OFF = Tracing()
 
 
 class RequestLimits:
     """Refuses bodies that are too large or fall silent, names every reply by its request id and counts it."""
 
-    def __init__(self, app: ASGIApp, settings: AppSettings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: AppSettings, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -33,6 +39,16 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        tracing = _OFF if scope["path"] in _UNTRACED else self._tracing
+        with tracing.request(f"{scope['method']} request", request.headers) as span:
+            arrival = arrived(Arrival(span=span))
+            try:
+                await self._serve(request, receive, send, span)
+            finally:
+                left(arrival)
+
+    async def _serve(self, request: Request, receive: Receive, send: Send, span: Span) -> None:
+        scope = request.scope
         name, clock, status = request_id(request), time.perf_counter(), 500
         most = self._most(scope)
 
@@ -53,6 +69,8 @@ class RequestLimits:
         finally:
             route = scope.get("route")
             pattern = getattr(route, "path", "unknown")
+            # The pattern: a path may hold a document's name.
+            span.note(route=pattern, status=status, request_id=name)
             self._metrics.replied(scope["method"], pattern, status, time.perf_counter() - clock)
 
     def _most(self, scope: Scope) -> int:

@@ -242,6 +242,34 @@ class IngestionState(BaseModel):
     stalled: list[str]
 
 
+class ServerFigures(BaseModel):
+    """How a model server is doing; null where nothing is known yet, or nothing was asked.
+
+    Tokens a second are those of the last minute, ``hit_rate`` (of the prefix cache) is that of the last five minutes.
+    """
+
+    running: int
+    waiting: int
+    cache_full: float
+    written_per_s: float | None
+    read_per_s: float | None
+    hit_rate: float | None
+    hit_rate_since_start: float | None
+
+
+class ModelServerBody(BaseModel):
+    """A model server as it was seen last; ``left_alone``: it failed in a row and is asked by one question at a time.
+
+    asking: questions of this frontdesk that it works on; figures: null where it gives none.
+    """
+
+    url: str
+    release: str
+    state: Literal["ok", "left_alone", "away"]
+    asking: int
+    figures: ServerFigures | None
+
+
 class SystemBody(Readiness):
     """The state of everything, for operators."""
 
@@ -251,6 +279,7 @@ class SystemBody(Readiness):
     ingestion: IngestionState
     embedding_model: str
     vector_engine: str
+    model_servers: list[ModelServerBody]
 
 
 class Alive(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Response
 
 from app.api.auth import Authenticated
 from app.api.dependencies import ServiceOf
-from app.api.models import Alive, ComponentBody, IngestionState, Limits, Readiness, SystemBody
+from app.api.models import Alive, ComponentBody, IngestionState, Limits, ModelServerBody, Readiness, SystemBody
 from app.metrics import CONTENT_TYPE
 from app.service import Service
 from ingest.reconcile import SILENCE
@@ -64,6 +65,7 @@ async def system(service: ServiceOf, principal: Authenticated) -> SystemBody:
         ),
         embedding_model=service.workspace.embedder.name,
         vector_engine=service.workspace.index.engine,
+        model_servers=[ModelServerBody.model_validate(asdict(seen)) for seen in service.servers.seen()],
     )
 
 

@@ -10,6 +10,7 @@ from ingest.records import KnowledgeBase
 from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from serving.passages import Passage
 from serving.prompts import Message, Style
+from serving.tracing import NO_SPAN, Span
 
 MAX_SOURCES = 3
 
@@ -30,6 +31,7 @@ class Ask:
     engine:       pins a rung; a pinned rung that fails is an error, not a fall.
     release:      pins a release of the packaged engine, and with it that rung; None for what is live.
     conversation: which one it belongs to: all of its answers come from one release; "" for none.
+    span:         the trace that tells what was done about it.
     """
 
     question: str
@@ -41,6 +43,7 @@ class Ask:
     filters: Filters = EVERYTHING
     release: str | None = None
     conversation: str = ""
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
     @property
     def pin(self) -> str | None:

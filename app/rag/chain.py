@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
@@ -24,6 +25,7 @@ from app.rag.draft import Draft
 from app.rag.followup import FollowUps
 from app.rag.refusals import asking_back, closest, refusal
 from app.rag.retrieve import HybridSearch, Retrieved
+from app.rag.showing import focused, in_order
 from ingest.embed import Embedder
 from ingest.errors import SettingsError
 from ingest.index.base import LegHits
@@ -31,14 +33,11 @@ from serving.citations import Similarity
 from serving.engines import ENDPOINT, EXTRACTIVE, PACKAGED, ChatEngine
 from serving.errors import EngineError, NothingSupported, ThinEvidence, WrongLanguage
 from serving.extractive import MAX_QUOTES, extract
-from serving.passages import Passage, Window, in_stable_order
-from serving.prompts import render_answer, render_passage
+from serving.passages import Passage
+from serving.prompts import render_answer
+from serving.tracing import Span
 from serving.verifier import Verifier
 
-# Windows that a small model is given.
-FOCUS_WINDOWS = 4
-# Tokens that a prompt has beside passages and question.
-INSTRUCTION = 200
 log = logging.getLogger(__name__)
 
 
@@ -154,46 +153,35 @@ class AnswerChain:
         started = time.perf_counter()
         endpoint = next((e for e in self._engines if e.words_questions and e.present), None)
         writer = endpoint if ask.pin in (None, ENDPOINT) else None
-        worded = await self._follow_ups.standalone(ask, writer)
+        with ask.span.child("wording") as span:
+            worded = await self._follow_ups.standalone(ask, writer, span)
+            span.note(by=worded.by, turns=len(ask.history))
         timings = {"condense": _since(started)}
         nothing = Retrieved([], LegHits([], []), "und", {})
         return Prepared(ask, worded, nothing, [], Verdict(False, "", 0.0, []), timings, started)
 
     async def _retrieve(self, prepared: Prepared) -> Prepared:
-        ask = prepared.ask
-        found = await asyncio.to_thread(
-            self._search.search,
-            ask.knowledge_base,
-            prepared.standalone,
-            ask.principal,
-            ask.filters,
-            prepared.worded.wordings,
-        )
-        clock = time.perf_counter()
-        passages = await asyncio.to_thread(
-            self._search.passages,
-            ask.knowledge_base,
-            found,
-            self._top_k,
-            ask.principal,
-            ask.filters,
-            neighbours=self._neighbours,
-        )
+        ask, search = prepared.ask, self._search
+        scope = (ask.principal, ask.filters)
+        with ask.span.child("retrieval") as span:
+            asked = (ask.knowledge_base, prepared.standalone, *scope, prepared.worded.wordings)
+            found = await asyncio.to_thread(search.search, *asked)
+            clock = time.perf_counter()
+            wanted = (ask.knowledge_base, found, self._top_k, *scope)
+            passages = await asyncio.to_thread(search.passages, *wanted, neighbours=self._neighbours)
+            span.note(language=found.language, hits=len(found.fused), passages=len(passages))
         timings = {**prepared.timings_ms, **found.timings_ms}
         if self._neighbours:
             timings["neighbours"] = _since(clock)
         return replace(prepared, retrieved=found, passages=passages, timings_ms=timings)
 
     async def _judged(self, prepared: Prepared) -> Prepared:
-        clock = time.perf_counter()
-        verdict = await asyncio.to_thread(
-            self._judge.judge,
-            prepared.standalone,
-            prepared.retrieved,
-            prepared.passages,
-            prepared.ask.question,
-            prepared.ask.knowledge_base.thresholds,
-        )
+        clock, ask = time.perf_counter(), prepared.ask
+        given = (prepared.standalone, prepared.retrieved, prepared.passages)
+        with ask.span.child("verdict") as span:
+            verdict = await asyncio.to_thread(self._judge.judge, *given, ask.question, ask.knowledge_base.thresholds)
+            # The scale names the verifier, where one was asked.
+            span.note(answerable=verdict.answerable, sure=verdict.sure, scale=verdict.scale)
         return replace(prepared, verdict=verdict, timings_ms={**prepared.timings_ms, "judge": _since(clock)})
 
     # write
@@ -215,9 +203,11 @@ class AnswerChain:
         for rung in self._engines:
             if pin not in (None, rung.name) or not rung.present:
                 continue
+            clock = time.perf_counter()
             try:
                 engine, fell = await asyncio.to_thread(rung.chosen, ask.conversation, ask.release)
             except EngineError as exc:
+                ask.span.past("rung", clock, engine=rung.name, fell=exc.reason)
                 if pin is not None:
                     raise
                 falls.append(_fall(rung, exc))
@@ -235,8 +225,10 @@ class AnswerChain:
             )
             clock = time.perf_counter()
             try:
-                async for sentence in self._ask_engine(engine, prepared, draft):
-                    yield Sentence(sentence, draft.citations)
+                with ask.span.child("rung", engine=engine.name, release=engine.release) as span:
+                    async for sentence in self._ask_engine(engine, prepared, draft, span):
+                        yield Sentence(sentence, draft.citations)
+                    span.note(found=not draft.not_found, shown=len(draft.sentences), withheld=len(draft.withheld))
             except EngineError as exc:
                 withheld += tuple(draft.withheld)
                 # A pinned engine that fails is an error. One that was not fit for the question, or wrote nothing that
@@ -259,7 +251,7 @@ class AnswerChain:
         async for event in self._quote(prepared, falls, withheld):
             yield event
 
-    async def _ask_engine(self, engine: ChatEngine, prepared: Prepared, draft: Draft) -> AsyncIterator[str]:
+    async def _ask_engine(self, engine: ChatEngine, prepared: Prepared, draft: Draft, span: Span) -> AsyncIterator[str]:
         language = prepared.retrieved.language
         if language != "und" and not engine.speaks(language):
             raise WrongLanguage(f"the {engine.name} engine does not write {language!r}")
@@ -267,9 +259,9 @@ class AnswerChain:
             raise ThinEvidence(f"the {engine.name} engine is not asked on so little evidence")
         engine.ensure_ready()
         ask = prepared.ask
-        passages = _focused(prepared) if engine.small else prepared.passages
+        passages = focused(prepared.verdict.evidence) if engine.small else prepared.passages
         if self._stable_order and not engine.small:
-            passages = await asyncio.to_thread(_stable, passages, prepared.standalone, engine, draft)
+            passages = await asyncio.to_thread(in_order, passages, prepared.standalone, engine, draft)
         messages = await asyncio.to_thread(
             render_answer,
             prepared.standalone,
@@ -280,13 +272,13 @@ class AnswerChain:
             count_tokens=engine.count_tokens,
         )
         # Closing the stream stops the engine, also when the customer has gone away.
-        async with aclosing(engine.stream(messages)) as pieces:
+        async with aclosing(engine.stream(messages, span.headers())) as pieces:
             async for piece in pieces:
-                for sentence in await asyncio.to_thread(draft.push, piece):
+                for sentence in await _checked(span, draft, partial(draft.push, piece)):
                     yield sentence
                 if draft.not_found or draft.full:
                     break
-        for sentence in await asyncio.to_thread(draft.finish):
+        for sentence in await _checked(span, draft, draft.finish):
             yield sentence
         if not draft.sentences and not draft.not_found:
             raise NothingSupported(f"nothing that the {engine.name} engine wrote is supported by a passage")
@@ -302,6 +294,7 @@ class AnswerChain:
         for window in extract(verdict.evidence, MAX_QUOTES if verdict.sure else 1):
             yield Sentence(draft.quote(window), draft.citations)
         timings = {**prepared.timings_ms, "generate": _since(clock)}
+        prepared.ask.span.past("rung", clock, engine=EXTRACTIVE, shown=len(draft.sentences))
         yield Done(self._done(replace(prepared, timings_ms=timings), draft, EXTRACTIVE, None, falls, withheld))
 
     def _similarity(self, language: str) -> Similarity | None:
@@ -361,26 +354,14 @@ def _fall(engine: ChatEngine, exc: EngineError, *, unfit: bool = False) -> Fall:
     return Fall(engine.name, exc.reason, str(exc))
 
 
-def _stable(passages: Sequence[Passage], question: str, engine: ChatEngine, draft: Draft) -> Sequence[Passage]:
-    """The passages in an order of their own, where all of them fit: what does not is left out from the last one on."""
-    needed = engine.count_tokens("\n\n".join([question, *map(render_passage, passages)]))
-    if needed + INSTRUCTION > engine.context:
-        return passages
-    ordered = in_stable_order(passages)
-    own = {passage.chunk_id: passage.n for passage in passages}
-    draft.numbers = {passage.n: own[passage.chunk_id] for passage in ordered}
-    return ordered
-
-
-def _focused(prepared: Prepared) -> list[Passage]:
-    """The best evidence alone, as short passages: a small model is lost in anything longer (docs/experiments.md)."""
-    chosen: dict[int, list[Window]] = {}
-    for evidence in prepared.verdict.evidence[:FOCUS_WINDOWS]:
-        chosen.setdefault(evidence.window.passage.n, []).append(evidence.window)
-    return [
-        replace(found[0].passage, text="\n".join(w.text for w in sorted(found, key=lambda w: w.position)))
-        for found in chosen.values()
-    ]
+async def _checked(span: Span, draft: Draft, take: Callable[[], list[str]]) -> list[str]:
+    """What a draft lets through of what it takes; a check is told of only where a sentence came to its end."""
+    clock, shown, withheld = time.perf_counter(), len(draft.sentences), len(draft.withheld)
+    sentences = await asyncio.to_thread(take)
+    shown, withheld = len(draft.sentences) - shown, len(draft.withheld) - withheld
+    if shown or withheld:
+        span.past("citation check", clock, shown=shown, withheld=withheld)
+    return sentences
 
 
 def _common(prepared: Prepared) -> dict[str, Any]:

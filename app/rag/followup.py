@@ -13,6 +13,7 @@ from ingest.records import KnowledgeBase
 from ingest.schema import EVERYTHING, PUBLIC, Filters, Principal
 from serving.engines import ChatEngine
 from serving.prompts import Message
+from serving.tracing import NO_SPAN, Span
 
 # Messages whose words are looked up among titles and headings.
 _LOOKED_UP = 6
@@ -26,17 +27,19 @@ class FollowUps:
     def __init__(self, search: HybridSearch) -> None:
         self._search = search
 
-    async def standalone(self, ask: Ask, engine: ChatEngine | None) -> Standalone:
+    async def standalone(self, ask: Ask, engine: ChatEngine | None, span: Span = NO_SPAN) -> Standalone:
         """The question of an ask, standalone.
 
         engine: a model able to rewrite; a failure of it costs the rewriting, never the answer.
+        span:   of the trace that a model server is told of.
         """
         by_rules = await asyncio.to_thread(
             self.by_rules, ask.knowledge_base, ask.history, ask.question, ask.principal, ask.filters
         )
         if engine is None or by_rules.by == "asked":
             return by_rules
-        return await rewrite(bounded(ask.history)[-_SHOWN:], ask.question.strip(), by_rules, engine)
+        turns = bounded(ask.history)[-_SHOWN:]
+        return await rewrite(turns, ask.question.strip(), by_rules, engine, headers=span.headers())
 
     def by_rules(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
 from app.rag.condense import Standalone
@@ -31,16 +31,23 @@ _MOST_CHARACTERS = 400
 
 
 async def rewrite(
-    history: Sequence[Message], question: str, by_rules: Standalone, engine: ChatEngine, seconds: float = SECONDS
+    history: Sequence[Message],
+    question: str,
+    by_rules: Standalone,
+    engine: ChatEngine,
+    seconds: float = SECONDS,
+    headers: Mapping[str, str] | None = None,
 ) -> Standalone:
     """The question as the model words it, or ``by_rules``.
 
     history: messages before it, bounded.
     seconds: after these the rules' wording is taken.
+    headers: as ``ChatEngine.stream`` takes them.
     """
     try:
         # Closing the stream stops the engine, also when its time is over.
-        async with asyncio.timeout(seconds), aclosing(engine.stream(render_condense(history, question))) as stream:
+        asked = engine.stream(render_condense(history, question), headers)
+        async with asyncio.timeout(seconds), aclosing(asked) as stream:
             pieces = [piece async for piece in stream]
     except (EngineError, TimeoutError) as exc:
         log.info("condensing by rules: %s", exc or f"the model was not done after {seconds:g} s")

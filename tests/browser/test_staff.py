@@ -279,6 +279,7 @@ def test_the_systems_state_in_words(running: Running, open_page: Any, shot: Any)
     expect(page.locator(".st-key-sys-part-endpoint")).to_contain_text("Not set up")
     expect(page.locator(".st-key-sys-part-database")).to_contain_text("Works")
     expect(page.get_by_text("Nothing is waiting.")).to_be_visible()
+    expect(page.locator(".st-key-sys-servers")).to_contain_text("No model server runs")
     shot(page, "staff-desktop-11-system")
 
 

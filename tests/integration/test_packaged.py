@@ -74,7 +74,11 @@ def test_tokens_are_counted(model: PackagedModel) -> None:
 
 
 def test_it_streams_in_pieces_and_the_same_again(model: PackagedModel) -> None:
+    tokens, seconds = model._turns.written
     said = [list(model.generate(LONG, 12, threading.Event(), later(60))) for _ in range(2)]
+    # Counted for the figures: all tokens but the first of each answer, for which the prompt is read.
+    assert model._turns.written[0] - tokens == 2 * 11
+    assert model._turns.written[1] > seconds
     assert len(said[0]) > 1
     assert "".join(said[0]).strip()
     assert said[0] == said[1]

@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from serving.server_watch import EVERY_S
 from tests.integration.http_server import Server, example, serving
 from tests.integration.model_server_rig import KEY, ModelServer, announcement, model_serving, story
 
@@ -96,6 +98,26 @@ def _status(url: str, route: tuple[str, str], key: str) -> int:
     body: dict[str, Any] | None = {} if method == "POST" else None
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.request(method, f"{url}{path}", json=body, headers=headers, timeout=30, trust_env=False).status_code
+
+
+def test_staff_see_what_it_does_and_prometheus_reads_both(api: Server, model_server: ModelServer) -> None:
+    with model_server.client() as client:
+        said = client.get("/metrics").text
+    families = {family.name for family in text_string_to_metric_families(said)}
+    # Whatever vLLM of this version gives (tests/data), and the front's own beside it.
+    assert {
+        "vllm:prefix_cache_hits",
+        "vllm:request_time_per_output_token_seconds",
+        "frontdesk_front_requests",
+    } <= families
+    end = time.monotonic() + 3 * EVERY_S
+    with api.client() as client:
+        while not (found := client.get("/api/system").json()["model_servers"]) or found[0]["figures"] is None:
+            assert time.monotonic() < end, found
+            time.sleep(0.5)
+    (server,) = found
+    assert (server["url"], server["release"], server["state"]) == (model_server.url, "support", "ok")
+    assert 0 < server["figures"]["hit_rate_since_start"] < 1
 
 
 def test_it_stops_in_order_and_the_next_rung_answers(home: Path, model_server: ModelServer, api: Server) -> None:

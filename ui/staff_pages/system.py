@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from ui.rendering import escaped
-from ui.staff_pages import formats, parts
+from ui.staff_pages import formats, parts, servers
 from ui.staff_pages.desk import Desk
 from ui.wire import Component, System
 
@@ -28,7 +28,7 @@ _NAMES = ("database", "index", "ingestion", "endpoint", "packaged", "extractive"
 
 
 def show(desk: Desk) -> None:
-    """State, parts, queue, settings; looked at again every few seconds."""
+    """State, parts, model servers, queue, settings; looked at again every few seconds."""
     parts.head(desk.t("nav_system"), desk.t("sys_checked"))
     st.fragment(partial(_state, desk), run_every=POLL_S)()
 
@@ -42,6 +42,7 @@ def _state(desk: Desk) -> None:
         with st.container(key="sys-parts", gap=None):
             for part in found.components:
                 _part(desk, part)
+        servers.show(desk, found.model_servers)
         left, right = st.columns(2, gap="large")
         with left:
             _queue(desk, found)

@@ -28,6 +28,7 @@ from ingest.pipeline import Pipeline
 from ingest.settings import IngestSettings
 from ingest.sparse import SparseEncoder
 from serving.settings import ServingSettings
+from serving.tracing import Tracing
 from tests.unit.app.rigging import desk
 
 KEY = "a-key-of-more-than-sixteen-letters"
@@ -97,6 +98,7 @@ class Desks:
     engine: Engine
     folder: Path
     made: list[Service] = field(default_factory=list)
+    tracing: Tracing = field(default_factory=Tracing)
 
     @property
     def service(self) -> Service:
@@ -108,7 +110,7 @@ class Desks:
         ingestor: Any = FakeIngestor()
         service = Service(
             workspace, chain or desk().chain(), Conversations(self.engine), IdempotencyKeys(self.engine), ingestor,
-            Metrics(), Checkup(workspace, ingestor),
+            Metrics(), Checkup(workspace, ingestor), tracing=self.tracing,
         )  # fmt: skip
         self.made.append(service)
         return create_app(service)

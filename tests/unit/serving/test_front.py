@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from serving.front import TENANT, Front, Limits, Upstream
@@ -48,7 +50,7 @@ class Server:
             raise httpx.ConnectError("refused")
         self.seen.append(request)
         if request.url.path == "/metrics":
-            return httpx.Response(200, text="vllm:requests 1")
+            return httpx.Response(self.status, text='vllm:num_requests_running{engine="0"} 1.0\n')
         if request.url.path == "/health":
             return httpx.Response(self.status)
         if json.loads(request.content).get("stream"):
@@ -114,7 +116,7 @@ def test_without_the_key_nothing_is_served(http: TestClient, server: Server, rou
     [
         "/", "/docs", "/openapi.json", "/invocations", "/tokenize", "/detokenize", "/pause", "/resume", "/sleep", "/version", "/load",
         "/v1/completions", "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/responses", "/v1/embeddings", "/inference/v1/generate",
-        "/collective_rpc", "/reset_prefix_cache", "/server_info", "/v1/chat/completions/", "/v1//chat/completions", "//metrics",
+        "/collective_rpc", "/reset_prefix_cache", "/server_info", "/metrics/", "/metrics/x", "/Metrics", "/v1/metrics", "/v1/chat/completions/", "/v1//chat/completions", "//metrics",
         "/v1/chat/completions/batch", "/v1/chat/completions/%2e%2e/%2e%2e/pause",
     ],
 )  # fmt: skip
@@ -213,8 +215,88 @@ def test_a_server_that_is_away_or_fails_is_told_without_what_it_said(http: TestC
     assert http.get("/metrics").status_code == 503
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_figures_are_read_and_nothing_else(http: TestClient, server: Server, method: str) -> None:
+    assert http.request(method, "/metrics").status_code == 404
+    assert server.seen == []
+
+
+def figures(http: TestClient) -> dict[str, float]:
+    """The front's own figures, out of what both say."""
+    families = text_string_to_metric_families(http.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return {
+        ",".join((sample.name.removeprefix("frontdesk_front_"), *sample.labels.values())): sample.value
+        for sample in samples
+        if sample.name.startswith("frontdesk_front_") and not sample.name.endswith("_created")
+    }
+
+
+def test_it_counts_what_became_of_requests(server: Server) -> None:
+    with client(server, rate=0.001, burst=4) as http:
+        chat(http)
+        chat(http, stream=True)
+        chat(http, n=2)
+        server.away = True
+        chat(http)
+        server.away = False
+        chat(http)
+        chat(http, headers={"authorization": "Bearer wrong"})
+        assert figures(http) == {
+            "requests_total,200": 2, "requests_total,400": 1, "requests_total,401": 1, "requests_total,429": 1,
+            "requests_total,503": 1, "refused_total,invalid_request_error": 1, "refused_total,rate_limited": 1,
+            "refused_total,unauthorized": 1, "failed_total,unavailable": 1, "gone_total": 0, "answering": 0,
+        }  # fmt: skip
+
+
+def test_whoever_goes_away_is_counted(server: Server) -> None:
+    """By ASGI itself: the client of the other tests reads every reply to its end."""
+    gone, front = asyncio.Event(), Front(UPSTREAM, KEY, None, b"salt", httpx.MockTransport(server.handle))
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"data: one\n\n"
+            await asyncio.Event().wait()
+
+    server.pieces = Endless()  # type: ignore[assignment]  # another stream of pieces
+    body = [{"type": "http.request", "body": json.dumps(ASKED | {"stream": True}).encode(), "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if body:
+            return body.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            gone.set()
+
+    async def scene() -> str:
+        app = front.app()
+        headers = [(b"authorization", f"Bearer {KEY}".encode())]
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers, "query_string": b"",
+            "http_version": "1.1", "scheme": "http", "root_path": "", "server": ("front", 80), "client": ("a", 1),
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            await asyncio.wait_for(app(scope, receive, send), 5)
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://front") as http:
+                return (await http.get("/metrics", headers={"authorization": f"Bearer {KEY}"})).text
+
+    said = asyncio.run(scene())
+    assert "frontdesk_front_gone_total 1.0" in said
+    assert "frontdesk_front_answering 0.0" in said
+
+
+def test_figures_of_a_server_that_gives_none_are_a_typed_error(http: TestClient, server: Server) -> None:
+    server.status = 404
+    reply = http.get("/metrics")
+    assert (reply.status_code, reply.json()["error"]["type"]) == (502, "server_error")
+
+
 def test_models_metrics_and_health(http: TestClient) -> None:
     assert [row["id"] for row in http.get("/v1/models").json()["data"]] == ["support"]
-    assert http.get("/metrics").text == "vllm:requests 1"
+    assert http.get("/metrics").text.startswith('vllm:num_requests_running{engine="0"} 1.0\n')
     health = http.get("/health", headers={"authorization": ""})
     assert (health.status_code, health.json()) == (200, {"status": "ok"})

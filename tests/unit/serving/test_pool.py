@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -25,7 +25,9 @@ class Scripted(ChatEngine):
         self.acts, self.asked = list(acts), 0
         self.going = asyncio.Event()
 
-    async def stream_within(self, messages: Sequence[Message], seconds: float) -> AsyncGenerator[str, None]:
+    async def stream_within(
+        self, messages: Sequence[Message], seconds: float, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
         self.asked += 1
         act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
         if act == "wait":
