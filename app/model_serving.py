@@ -19,8 +19,8 @@ from app.training import live_release, store_of
 from app.workspace import Settings
 from ingest.errors import SettingsError
 from serving.announcements import Announced, announced
-from serving.errors import EngineAway
-from serving.export import export
+from serving.errors import CannotServe, EngineAway
+from serving.export import export, why_not_served
 from serving.front import Front, Limits, Upstream
 from serving.loading import convert
 from serving.machine import Machine, this_machine
@@ -55,12 +55,15 @@ def prepare(
 
     Raises:
         NoSuchRelease, DamagedRelease: it is not there, or cannot be asked as it was trained.
+        CannotServe: vLLM does not serve weights of its kind.
         SettingsError: vLLM is not installed, the weights do not fit, or a change cannot be made.
     """
     store = store_of(settings)
     release = store.get(live_release(settings, store) if wanted == LIVE else wanted)
     if problem := release.problem():
         raise SettingsError(problem)
+    if why := why_not_served(release):
+        raise CannotServe(why)
     python = find_python(settings.serving.vllm_python)
     manifest = release.manifest
     # An adapter's own folder has no shape: that of its base counts.
