@@ -54,8 +54,8 @@ class Int8Linear(nn.Module):
             assert self._plain is not None  # noqa: S101 - one of the two is set
             return nn.functional.linear(inputs, self._plain, self._bias)
         exact = inputs.float()
-        # The kernel rounds by one scale for all it is given. With every token's largest number at 1 that is a scale a token,
-        # so what a token becomes does not vary with its neighbours, in the prompt or in the batch.
+        # The kernel rounds by one scale for all it is given. With every token's largest number at 1 that is nearly
+        # a scale a token, so none is drowned by a louder neighbour, in the prompt or in the batch.
         largest = exact.abs().amax(dim=-1, keepdim=True).clamp(min=_LEAST)
         # Without VNNI, sums of two products can leave 16 bits; then inputs have 7 bits.
         found = torch.ops.quantized.linear_dynamic(exact / largest, self._packed, not _wide_sums())

@@ -36,12 +36,14 @@ def modifiers(method: str, group: int) -> list[Any]:
 
 def main() -> None:
     """Command line."""
-    import torch
-    from datasets import Dataset
+    # First, so that a wrong interpreter is told at once.
     from llmcompressor import oneshot
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     spec = json.loads(sys.argv[1])
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(spec["weights"], local_files_only=True)
     model = AutoModelForCausalLM.from_pretrained(
         spec["weights"], dtype=torch.bfloat16, local_files_only=True, use_safetensors=True
