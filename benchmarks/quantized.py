@@ -1,6 +1,6 @@
 """A release and its smaller forms beside each other: size, memory, time, and what they answer.
 
-    python benchmarks/quantized.py DATASET [--release support] [--to bf16 int8 gguf:q8_0 gguf:q4_0] [--limit 24] [--rounds 5]
+    python benchmarks/quantized.py DATASET [--release support] [--to bf16 int8 gguf:q8_0 gguf:q4_0] [--limit 24] [--rounds 3]
 
 Each form is made of the release in a data folder of its own (a release has its name from its content, so it is the one that customers would
 get), then measured in a process of its own, all in turn (serving/costs.py); times are also given as the median of their ratios to the release's
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--release", default="support")
     parser.add_argument("--to", nargs="+", default=["bf16", "int8", f"{GGUF}:q8_0", f"{GGUF}:q4_0"])
     parser.add_argument("--limit", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--style", default="short", choices=("short", "sentence"))
     arguments = parser.parse_args()
     if not arguments.dataset.is_dir():
