@@ -58,9 +58,9 @@ class Int8Linear(nn.Module):
         # a scale a token, so none is drowned by a louder neighbour, in the prompt or in the batch.
         largest = exact.abs().amax(dim=-1, keepdim=True).clamp(min=_LEAST)
         # Without VNNI, sums of two products can leave 16 bits; then inputs have 7 bits.
-        found = torch.ops.quantized.linear_dynamic(exact / largest, self._packed, not _wide_sums())
-        found = (found * largest).to(inputs.dtype)
-        return found if self._bias is None else found + self._bias
+        found: Tensor = torch.ops.quantized.linear_dynamic(exact / largest, self._packed, not _wide_sums())
+        scaled = (found * largest).to(inputs.dtype)
+        return scaled if self._bias is None else scaled + self._bias
 
 
 def has_kernels() -> bool:
