@@ -21,8 +21,8 @@ from app.workspace import Settings
 from ingest.database import open_database
 from ingest.errors import SettingsError
 from serving.announcements import Announced, announced
-from serving.errors import EngineAway
-from serving.export import export
+from serving.errors import CannotServe, EngineAway
+from serving.export import export, why_not_served
 from serving.front import Front, Limits, Upstream
 from serving.live import LiveReleases
 from serving.loading import convert
@@ -64,12 +64,15 @@ def prepare(
 
     Raises:
         NoSuchRelease, DamagedRelease: it is not there, or cannot be asked as it was trained.
+        CannotServe: vLLM does not serve weights of its kind.
         SettingsError: vLLM is not installed, the weights do not fit, or a change cannot be made.
     """
     store = store_of(settings)
     release = store.get(live_release(settings, store) if wanted == LIVE else wanted)
     if problem := release.problem():
         raise SettingsError(problem)
+    if why := why_not_served(release):
+        raise CannotServe(why)
     python = find_python(settings.serving.vllm_python)
     manifest = release.manifest
     # An adapter's own folder has no shape: that of its base counts.

@@ -11,9 +11,17 @@ A gate is a YAML file:
       - {metric: given.latency_ms_p95, at_most: 1.5, times: live}
       - {metric: parity, at_least: 0.9}
 
+Of a release that was converted from another (`releases quantize`), lines may compare with its ``parent``, and with what both cost:
+
+      - {metric: given.f1, at_least: -0.03, over: parent}
+      - {metric: size_mib, at_most: 0.7, times: parent}
+      - {metric: memory_mib, at_most: 1.0, times: parent}
+      - {metric: token_ms, at_most: 1.0, times: parent}
+      - {metric: read_ms, at_most: 1.2, times: parent}
+
 ``over`` compares the difference to another release, ``times`` the ratio; with ``interval`` the whole 95 % interval must keep to
 the bound, not the value alone. The name of the evaluation may be left out where there is one only. ``parity`` is the share of
-prompts that the served weights answer word for word as the trained ones.
+prompts that the served weights answer word for word as the trained ones; of a converted release, as its parent does.
 """
 
 from __future__ import annotations
@@ -21,6 +29,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +42,12 @@ from finetune.errors import GateError, RunMismatch
 from finetune.significance import interval
 
 PARITY = "parity"
-Other = Literal["live", "base"]
+# (value, its interval)
+Found = tuple[float, tuple[float, float] | None]
+# What has no evaluation: figures of the release itself (serving.costs).
+COSTS = ("size_mib", "memory_mib", "load_s", "read_ms", "token_ms")
+PARENT = "parent"
+Other = Literal["live", "base", "parent"]
 
 
 class GateEvaluation(BaseModel):
@@ -97,13 +111,13 @@ class Gate(BaseModel):
         return self
 
     def place_of(self, metric: str) -> tuple[str, str]:
-        """(evaluation, figure) of a metric; parity has no evaluation.
+        """(evaluation, figure) of a metric; parity and costs have no evaluation.
 
         Raises:
             ValueError: it names none.
         """
-        if metric == PARITY:
-            return "", PARITY
+        if metric == PARITY or metric in COSTS:
+            return "", metric
         first, _, rest = metric.partition(".")
         if first in self.evaluations and rest:
             return first, rest
@@ -133,8 +147,15 @@ class Checked:
         }
 
 
-# The run of a release in an evaluation; who is "this", "live" or "base".
+# The run of a release in an evaluation; who is "this", "live", "base" or "parent".
 Runs = Callable[[str, str], AnswerRun]
+# What a release costs; who is "this" or "parent".
+CostsOf = Callable[[str], Mapping[str, float]]
+
+
+def nobody_measures(_who: str) -> Mapping[str, float]:
+    """Where costs are not measured, a line about them does not pass."""
+    raise ValueError("what releases cost is not measured here")
 
 
 def read_gate(path: Path) -> Gate:
@@ -162,17 +183,17 @@ def read_gate(path: Path) -> Gate:
     return gate.model_copy(update={"evaluations": found, "sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
-def check(gate: Gate, runs: Runs, parity: Callable[[], float]) -> list[Checked]:
+def check(gate: Gate, runs: Runs, parity: Callable[[], float], costs: CostsOf = nobody_measures) -> list[Checked]:
     """Look at every line; a figure that is not there does not pass.
 
-    runs, parity: asked for only what the lines need.
+    runs, parity, costs: asked for only what the lines need.
     """
-    return [_checked(gate, line, runs, parity) for line in gate.lines]
+    return [_checked(line, partial(_measured, gate, line, runs, parity, costs)) for line in gate.lines]
 
 
-def _checked(gate: Gate, line: GateLine, runs: Runs, parity: Callable[[], float]) -> Checked:
+def _checked(line: GateLine, measured: Callable[[], Found]) -> Checked:
     try:
-        value, bounds = _measured(gate, line, runs, parity)
+        value, bounds = measured()
     except (KeyError, ValueError, RunMismatch) as exc:
         said = f"there is no figure {exc}" if isinstance(exc, KeyError) else str(exc)
         return Checked(str(line), False, f"{line.metric}: {said}")
@@ -182,14 +203,14 @@ def _checked(gate: Gate, line: GateLine, runs: Runs, parity: Callable[[], float]
     return Checked(str(line), passed, f"{line}: found {found}", value, bounds if line.interval else None)
 
 
-def _measured(
-    gate: Gate, line: GateLine, runs: Runs, parity: Callable[[], float]
-) -> tuple[float, tuple[float, float] | None]:
+def _measured(gate: Gate, line: GateLine, runs: Runs, parity: Callable[[], float], costs: CostsOf) -> Found:
     evaluation, figure = gate.place_of(line.metric)
     if figure == PARITY:
         if line.other or line.interval:
             raise ValueError("parity is compared with nothing and has no interval")
         return parity(), None
+    if figure in COSTS:
+        return _cost(line, costs), None
     mine = runs("this", evaluation)
     if line.other is None:
         value, bounds = _figure(mine, figure)
@@ -213,7 +234,21 @@ def _measured(
     return steps, found.interval
 
 
-def _figure(run: AnswerRun, name: str) -> tuple[float, tuple[float, float] | None]:
+def _cost(line: GateLine, costs: CostsOf) -> float:
+    if line.interval or line.other not in (None, PARENT):
+        raise ValueError("what a release costs is compared with its parent only, and has no interval")
+    mine = costs("this")[line.metric]
+    if line.other is None:
+        return mine
+    theirs = costs(PARENT)
+    if line.over:
+        return mine - theirs[line.metric]
+    # Of times, the ratio within a round says more than that of two medians.
+    within = costs("this").get(line.metric.replace("_ms", "_times")) if line.metric.endswith("_ms") else None
+    return mine / theirs[line.metric] if within is None else within
+
+
+def _figure(run: AnswerRun, name: str) -> Found:
     report: Mapping[str, Any] = run.report
     if name == "general":
         general = report["general"]
@@ -232,12 +267,18 @@ def _general_steps(run: AnswerRun, other: AnswerRun) -> Sequence[float]:
     return [mine[qid] - right[qid] for qid in sorted(mine)]
 
 
-def verdict(gate: Gate, checked: Sequence[Checked], runs: Sequence[str], at: str) -> dict[str, Any]:
-    """What is kept with the release."""
-    return {
+def verdict(
+    gate: Gate, checked: Sequence[Checked], runs: Sequence[str], at: str, beside: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What is kept with the release.
+
+    beside: the release and its parent, figure by figure; only of one that was converted.
+    """
+    kept = {
         "passed": all(each.passed for each in checked),
         "at": at,
         "gate": gate.sha256,
         "runs": sorted(set(runs)),
         "lines": [each.as_json() for each in checked],
     }
+    return kept if beside is None else {**kept, "beside": dict(beside)}

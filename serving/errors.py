@@ -3,6 +3,8 @@
 FrontdeskError
 ├── ReleaseError             a release cannot be added, promoted or read
 │   ├── UnsafeRelease        it holds what could run code
+│   ├── CannotQuantize       it cannot be converted like that, or not on this machine
+│   ├── CannotServe          a model server does not serve weights of its kind
 │   └── NotPromotable        it has not passed its gate
 ├── NotFound
 │   └── NoSuchRelease        nothing has that name or id
@@ -31,6 +33,14 @@ class ReleaseError(FrontdeskError):
 
 class UnsafeRelease(ReleaseError):
     """A folder holds what could run code."""
+
+
+class CannotQuantize(ReleaseError):
+    """A release cannot be converted like that, or not on this machine; the message says what to do."""
+
+
+class CannotServe(ReleaseError):
+    """A model server does not serve weights of its kind; the message names what to serve instead."""
 
 
 class NotPromotable(ReleaseError):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from serving.errors import DamagedRelease
+from serving.errors import CannotServe, DamagedRelease
 from serving.loading import convert, load, packaged_base
-from serving.releases import ADAPTER, MERGED, Release
+from serving.releases import ADAPTER, GGUF, MERGED, Release
 
 _KEPT = 16
 
@@ -35,11 +35,14 @@ def export(release: Release, models: Path, folder: Path, *, attached: bool = Fal
     attached: an adapter is left beside the weights.
 
     Raises:
+        CannotServe: vLLM does not serve weights of its kind.
         DamagedRelease: its files are not those that it was made of, or it was made on another model.
         OSError, ValueError, ImportError: the packaged model cannot be read, or nothing can be written.
     """
     if release.folder is None:
         return Served(convert(models))
+    if why := why_not_served(release):
+        raise CannotServe(why)
     # What is served is what was gated: nothing changed, nothing put beside.
     release.verify()
     if release.manifest.kind == MERGED:
@@ -56,6 +59,18 @@ def export(release: Release, models: Path, folder: Path, *, attached: bool = Fal
         if not (target / "config.json").is_file():
             _write(release, models, target)
     return Served(target)
+
+
+def why_not_served(release: Release) -> str:
+    """Why vLLM cannot serve a release, and what to serve instead; "" where it can."""
+    if release.manifest.kind != GGUF:
+        return ""
+    instead = (
+        f"serve the release that it was made from ({release.parent})" if release.parent else "serve one in safetensors"
+    )
+    return (
+        f"release {release.label} is a GGUF file, which vLLM does not serve: {instead}, or give the file to llama.cpp"
+    )
 
 
 def _write(release: Release, models: Path, target: Path) -> None:

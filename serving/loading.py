@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from serving.errors import DamagedRelease
-from serving.releases import MERGED, Base, Release
+from serving.releases import GGUF, MERGED, Base, Release
 
 log = logging.getLogger(__name__)
 BASE_MODEL = "SmolLM2-135M-Instruct"
@@ -56,7 +56,11 @@ def load(models: Path, dtype: str, release: Release | None = None) -> Loaded:
     release.verify()
     try:
         if release.manifest.kind == MERGED:
-            return Loaded(read_model(release.folder, wanted), _tokenizer(release.folder, models))
+            return Loaded(_read_whole(release.folder, dtype, wanted), _tokenizer(release.folder, models))
+        if release.manifest.kind == GGUF:
+            folder = _unpacked(release, models)
+            own = release.folder if (release.folder / "tokenizer.json").exists() else folder
+            return Loaded(read_model(folder, wanted), _tokenizer(own, models))
         if release.manifest.base != packaged_base():
             raise DamagedRelease(
                 f"release {release.label} was made on {release.manifest.base.name}, which is not the packaged model here"
@@ -68,6 +72,32 @@ def load(models: Path, dtype: str, release: Release | None = None) -> Loaded:
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as exc:
         # Its hashes are right, so it was made like that: the reason is the library's.
         raise DamagedRelease(f"release {release.label} cannot be loaded: {str(exc).splitlines()[0][:300]}") from exc
+
+
+def _read_whole(folder: Path, dtype: str, wanted: Any) -> Any:
+    """A release's own weights, packed or not."""
+    import torch
+
+    from serving.compressed import INT8, packing_of, read_compressed
+
+    layout = packing_of(folder)
+    if not layout:
+        return read_model(folder, wanted)
+    # Around int8 layers the kernels want float32: converting to and from bfloat16 costs a third of what they gain.
+    return read_compressed(folder, torch.float32 if layout == INT8 and dtype == "auto" else wanted)
+
+
+def _unpacked(release: Release, models: Path) -> Path:
+    """A GGUF release in the form that loads fast, written beside the packaged model's once; returns where."""
+    assert release.folder is not None  # noqa: S101 - only the packaged model has none
+    file = next(name for name in release.manifest.files if name.endswith(".gguf"))
+    folder = models / f"gguf-{release.manifest.files[file][:16]}"
+    if not (folder / "config.json").exists():
+        models.mkdir(parents=True, exist_ok=True)
+        with FileLock(models / "packaged.lock"):
+            if not (folder / "config.json").exists():
+                _write(folder, release.folder, file)
+    return folder
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
@@ -111,7 +141,7 @@ def convert(models: Path) -> Path:
         # Several processes may share the folder.
         with FileLock(models / "packaged.lock"):
             if not is_converted(models):
-                _write(target(models))
+                _write(target(models), package_folder(), _GGUF)
     return target(models)
 
 
@@ -158,19 +188,18 @@ def _tokenizer(folder: Path, models: Path) -> Any:
     return AutoTokenizer.from_pretrained(own, local_files_only=True, trust_remote_code=False)
 
 
-def _write(folder: Path) -> None:
-    """The model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
+def _write(folder: Path, source: Path, file: str) -> None:
+    """A GGUF file's model as safetensors; `save_pretrained` refuses a model read from GGUF, so it is rebuilt first."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    source = package_folder()
-    log.warning("preparing the packaged model in %s: once, about half a minute", folder)
+    log.warning("preparing %s in %s: once, about half a minute", file, folder)
     # The reader draws a progress bar of its own over everything else on the terminal.
     with contextlib.redirect_stderr(io.StringIO()):
-        read = AutoModelForCausalLM.from_pretrained(source, gguf_file=_GGUF, dtype=torch.float32)
+        read = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
     rebuilt = AutoModelForCausalLM.from_config(read.config)
     rebuilt.load_state_dict(read.state_dict())
     rebuilt.generation_config = read.generation_config
@@ -178,7 +207,7 @@ def _write(folder: Path) -> None:
     half = folder.with_suffix(".part")
     shutil.rmtree(half, ignore_errors=True)
     rebuilt.to(torch.bfloat16).save_pretrained(half)
-    AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(half)
+    AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(half)
     shutil.rmtree(folder, ignore_errors=True)
     half.rename(folder)
 

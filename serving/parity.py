@@ -1,6 +1,7 @@
 """Parity of trainer and server: do the weights that are served write what the weights that were trained write?
 
-Serving adds a release's adapter into the weights and computes in the machine's precision; training kept it beside them.
+Serving adds a release's adapter into the weights and computes in the machine's precision; training kept it beside them. Of a
+release that was made smaller the question is another: does it write what the one writes that it was made from?
 """
 
 from __future__ import annotations
@@ -19,20 +20,26 @@ if TYPE_CHECKING:
 TOKENS = 32
 
 
-def parity(models: Path, dtype: str, release: Release, prompts: Sequence[Sequence[Message]]) -> float:
-    """Share of prompts whose greedy answers are the same; 1.0 of a release without an adapter, whose weights are one.
+def parity(
+    models: Path, dtype: str, release: Release, prompts: Sequence[Sequence[Message]], parent: Release | None = None
+) -> float:
+    """Share of prompts whose greedy answers are the same; 1.0 of a release without an adapter or a parent, whose weights are one.
 
     models: folder of converted weights; dtype: as the server has it, while the adapter is asked in float32.
+    parent: what the release was converted from, asked as the server would ask it.
 
     Raises:
         DamagedRelease: the release cannot be loaded.
     """
-    if release.manifest.kind != ADAPTER or release.folder is None or not prompts:
+    if not prompts or release.folder is None or (parent is None and release.manifest.kind != ADAPTER):
         return 1.0
     import torch
 
     served = load(models, dtype, release)
-    trained = with_adapter(read_model(convert(models), torch.float32), release.folder)
+    if parent is not None:
+        trained = load(models, dtype, parent).model
+    else:
+        trained = with_adapter(read_model(convert(models), torch.float32), release.folder)
     same = 0
     for prompt in prompts:
         ids = _ids(served, prompt)

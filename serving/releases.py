@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serving.errors import DamagedRelease, ReleaseError, UnsafeRelease
+from serving.gguf_file import check_gguf
 from serving.prompts import PROMPT_VERSION
 
-ADAPTER, MERGED, BASE_KIND = "adapter", "merged", "base"
+ADAPTER, MERGED, GGUF, BASE_KIND = "adapter", "merged", "gguf", "base"
 BASE, SUPPORT, LIVE = "base", "support", "live"
 MANIFEST = "release.json"
-Kind = Literal["base", "adapter", "merged"]
+Kind = Literal["base", "adapter", "merged", "gguf"]
 PromptKind = Literal["brief", "full"]
-# What a release may be made of. Everything else could hold code, or be read by something that runs it.
-_KNOWN = frozenset({".safetensors", ".json", ".txt", ".jinja"})
+# What a release may be made of. Everything else could hold code, or be read by something that runs it. A GGUF file is numbers
+# and names like safetensors; the chat template in it is run in the same sandbox as one beside the weights.
+_WEIGHTS = frozenset({".safetensors", ".gguf"})
+_KNOWN = _WEIGHTS | {".json", ".txt", ".jinja"}
 # Written beside weights by trainers; left out.
 _LEFT_OUT = frozenset({"README.md", ".gitattributes", "release-draft.json", "gate.json", MANIFEST})
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
@@ -96,8 +99,8 @@ class Manifest:
         if "languages" in known:
             known["languages"] = tuple(known["languages"])
         manifest = cls(**known)
-        if manifest.kind not in (BASE_KIND, ADAPTER, MERGED) or manifest.prompt not in ("brief", "full"):
-            raise ValueError("kind is base, adapter or merged; prompt is brief or full")
+        if manifest.kind not in (BASE_KIND, ADAPTER, MERGED, GGUF) or manifest.prompt not in ("brief", "full"):
+            raise ValueError("kind is base, adapter, merged or gguf; prompt is brief or full")
         return manifest
 
 
@@ -130,6 +133,21 @@ class Release:
         return self.name if self.shipped else f"{self.name}@{self.id[:12]}"
 
     @property
+    def parent(self) -> str:
+        """Label of the release that it was converted from; "" where it was not."""
+        return str(self.manifest.about.get("parent", ""))
+
+    @property
+    def packed(self) -> str:
+        """How its weights were made smaller; "" where they were not."""
+        return str(self.manifest.about.get("method", "")) if self.parent else ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files; 0 of the packaged model, which is converted where it is needed."""
+        return sum((self.folder / name).stat().st_size for name in self.manifest.files) if self.folder else 0
+
+    @property
     def reference(self) -> str:
         """What stands for it in the database: its id, or the name of a shipped one, which keeps its role over updates."""
         return self.name if self.shipped else self.id
@@ -142,9 +160,7 @@ class Release:
         """
         if self.folder is None:
             return
-        found = {
-            path.name for path in self.folder.iterdir() if path.suffix == ".safetensors" or path.suffix not in _KNOWN
-        }
+        found = {path.name for path in self.folder.iterdir() if path.suffix in _WEIGHTS or path.suffix not in _KNOWN}
         if foreign := sorted(found - set(self.manifest.files) - _LEFT_OUT):
             raise DamagedRelease(f"release {self.label}: {foreign[0]} does not belong to it; add the release again")
         for name, wanted in self.manifest.files.items():
@@ -216,9 +232,11 @@ def check_files(folder: Path) -> dict[str, str]:
             raise UnsafeRelease(f"{path.name} in {folder} is no plain file: a release is made of plain files only")
         if path.suffix not in _KNOWN:
             raise UnsafeRelease(
-                f"{path.name} in {folder} could hold code: a release is made of safetensors and JSON files; remove it, or "
+                f"{path.name} in {folder} could hold code: a release is made of safetensors or GGUF, and of JSON files; remove it, or "
                 "save the model anew with safe_serialization"
             )
+        if path.suffix == ".gguf" and (wrong := check_gguf(path)):
+            raise UnsafeRelease(f"{wrong}, so what would read it cannot be known: remove it from {folder}")
         files[path.name] = file_hash(path)
     for name in ("config.json", "adapter_config.json", "tokenizer_config.json"):
         if name in files:
@@ -237,8 +255,10 @@ def kind_of(files: Iterable[str]) -> Kind:
         return "adapter"
     if all(name in names for name in _NEEDED[MERGED]) and any(name.endswith(".safetensors") for name in names):
         return "merged"
+    if sum(name.endswith(".gguf") for name in names) == 1:
+        return "gguf"
     raise ReleaseError(
-        "the folder holds neither an adapter (adapter_model.safetensors) nor a model (model.safetensors)"
+        "the folder holds neither an adapter (adapter_model.safetensors) nor a model (model.safetensors, or one GGUF file)"
     )
 
 

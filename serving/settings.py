@@ -23,6 +23,7 @@ class ServingSettings(BaseSettings):
     ``FRONTDESK_PACKAGED_DTYPE``      ``auto`` (bfloat16 where the CPU computes it, else float32), or one of the two
     ``FRONTDESK_RELEASE``             ``live``: what was promoted answers; or a release's name or id, whatever is promoted
     ``FRONTDESK_MAX_NEW_TOKENS``      upper bound of a written answer
+    ``FRONTDESK_COMPRESSOR_PYTHON``   Python of the environment that llm-compressor is installed in; ``.venv-compressor`` is found without it
     ``FRONTDESK_VLLM_PYTHON``         Python of the environment that vLLM is installed in; ``.venv-serving`` is found without it
     """
 
@@ -40,6 +41,7 @@ class ServingSettings(BaseSettings):
     release: str = "live"
     max_new_tokens: int = Field(default=160, ge=8, le=4096)
     vllm_python: str | None = None
+    compressor_python: str | None = None
 
     @field_validator("endpoint_languages", mode="before")
     @classmethod

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands.common import JsonOption, err, out, print_json, progress_bar, reported
+from app.commands.quantize import quantize
 
 if TYPE_CHECKING:
     from app.workspace import Settings
     from serving.live import LiveReleases, Roles
     from serving.release_store import ReleaseStore
 
-app = typer.Typer(no_args_is_help=True, help="Releases of the model: add, gate, promote, roll back.")
+app = typer.Typer(no_args_is_help=True, help="Releases of the model: add, quantize, gate, promote, roll back.")
+app.command("quantize")(quantize)
 ReleaseArgument = Annotated[str, typer.Argument(help="A release's name, label or id (its beginning is enough).")]
 
 
@@ -119,6 +121,9 @@ def gate(
     release: ReleaseArgument,
     gate_file: Annotated[Path, typer.Argument(help="YAML: evaluations, and lines that it must pass.")],
     fresh: Annotated[bool, typer.Option("--fresh", help="Evaluate anew, even where a run is kept.")] = False,
+    against: Annotated[
+        str, typer.Option(metavar="RELEASE", help="Its parent; what it was converted from when not given.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Put a release through a gate; not passed is exit code 1, and not promotable."""
@@ -129,12 +134,13 @@ def gate(
     with _opened() as (settings, store, live):
         found = store.get(_live_or(release, store, live))
         with progress_bar("gate") as report:
-            checked, said = run_gate(read, found, settings, report, fresh=fresh)
+            checked, said = run_gate(read, found, settings, report, fresh=fresh, against=against)
     if as_json:
         print_json({"release": found.label, **said})
     else:
         for line in checked:
             out.print(f"{'passed' if line.passed else 'FAILED'}  {line.reason}", markup=False)
+        _say_beside(said.get("beside"))
     if not said["passed"]:
         err.print(f"{found.label} did not pass; it cannot be promoted.", markup=False)
         raise typer.Exit(1)
@@ -171,6 +177,21 @@ def rollback(as_json: JsonOption = False) -> None:
     with _opened() as (_, store, live):
         live.rollback()
         _print_roles(store, live, as_json)
+
+
+def _say_beside(beside: dict[str, Any] | None) -> None:
+    """The release beside its parent, figure by figure."""
+    if beside is None:
+        return
+    from rich.table import Table
+
+    table = Table("", beside["parent"], beside["release"], title_justify="left")
+    for name, pair in beside["figures"].items():
+        values = pair if isinstance(pair, list) else ["", pair]
+        table.add_row(
+            name, *("-" if each is None else f"{each:.4g}" if isinstance(each, float) else str(each) for each in values)
+        )
+    out.print(table)
 
 
 def _print_roles(store: ReleaseStore, live: LiveReleases, as_json: bool) -> None:

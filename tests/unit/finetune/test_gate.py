@@ -114,3 +114,41 @@ def test_a_gate_is_passed_when_every_line_is(tmp_path: Path) -> None:
     said = verdict(gate, check(gate, lambda who, _: RUNS[who], lambda: 1.0), ["b", "a", "a"], "now")
     assert (said["passed"], said["runs"], said["gate"]) == (False, ["a", "b"], gate.sha256)
     assert [(line["passed"], line["value"]) for line in said["lines"]] == [(False, 0.75), (True, 0.75)]
+
+
+COSTS = {
+    "this": {"size_mib": 60.0, "token_ms": 30.0, "token_times": 0.5},
+    "parent": {"size_mib": 100.0, "token_ms": 90.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "passed", "words"),
+    [
+        ("metric: size_mib, at_most: 0.6, times: parent", True, "found 0.6"),
+        ("metric: size_mib, at_most: 0.5, times: parent", False, "found 0.6"),
+        ("metric: size_mib, at_most: -30, over: parent", True, "found -40"),
+        ("metric: size_mib, at_most: 61", True, "found 60"),
+        # The median of the ratios within a round, not the ratio of two medians.
+        ("metric: token_ms, at_most: 0.4, times: parent", False, "found 0.5"),
+        ("metric: size_mib, at_most: 1, times: live", False, "with its parent only"),
+        ("metric: memory_mib, at_most: 1", False, "no figure 'memory_mib'"),
+    ],
+)
+def test_what_a_release_costs_is_held_beside_its_parent(tmp_path: Path, line: str, passed: bool, words: str) -> None:
+    (tmp_path / "gate.yaml").write_text(f"{HEAD}  - {{{line}}}\n")
+    gate = read_gate(tmp_path / "gate.yaml")
+    (found,) = check(gate, lambda who, _: RUNS[who], lambda: 0.9, lambda who: COSTS[who])
+    assert found.passed is passed
+    assert words in found.reason
+    # Where nobody measures, nothing passes.
+    assert not check(gate, lambda who, _: RUNS[who], lambda: 0.9)[0].passed
+
+
+def test_a_converted_releases_figures_are_kept_beside_its_parents(tmp_path: Path) -> None:
+    (tmp_path / "gate.yaml").write_text(f"{HEAD}  - {{metric: f1, at_least: -0.1, over: parent}}\n")
+    gate = read_gate(tmp_path / "gate.yaml")
+    found = check(gate, lambda who, _: RUNS["live" if who == "parent" else who], lambda: 0.9)
+    assert verdict(gate, found, [], "now", {"parent": "support"})["beside"] == {"parent": "support"}
+    assert "beside" not in verdict(gate, found, [], "now")
+    assert found[0].passed
