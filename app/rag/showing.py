@@ -17,7 +17,7 @@ FOCUS_WINDOWS = 4
 INSTRUCTION = 200
 
 
-def in_order(passages: Sequence[Passage], question: str, engine: ChatEngine, draft: Draft) -> Sequence[Passage]:
+def in_order(passages: list[Passage], question: str, engine: ChatEngine, draft: Draft) -> list[Passage]:
     """The passages in an order of their own, where all of them fit: what does not is left out from the last one on."""
     needed = engine.count_tokens("\n\n".join([question, *map(render_passage, passages)]))
     if needed + INSTRUCTION > engine.context:
