@@ -7,12 +7,11 @@ import time
 from typing import Any
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from serving.errors import EngineTimeout  # noqa: E402 - after the check that torch is there
-from serving.loading import Loaded  # noqa: E402
-from serving.writing import END, Read, Writer, Writing, batches_well  # noqa: E402
+from serving.errors import EngineTimeout
+from serving.loading import Loaded
+from serving.writing import END, Read, Writer, Writing, batches_well
 
 WORDS = 60
 
