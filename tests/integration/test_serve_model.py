@@ -101,7 +101,12 @@ def _status(url: str, route: tuple[str, str], key: str) -> int:
 
 
 def test_staff_see_what_it_does_and_prometheus_reads_both(api: Server, model_server: ModelServer) -> None:
+    # A customer's prompt of a small release is shorter than a block of the cache: something longer, twice.
+    long = {"role": "user", "content": "The motor of the WM-900 is guaranteed for ten years. " * 30}
     with model_server.client() as client:
+        for _ in range(2):
+            body = {"model": "support", "messages": [long], "max_tokens": 2}
+            assert client.post("/v1/chat/completions", json=body).status_code == 200
         said = client.get("/metrics").text
     families = {family.name for family in text_string_to_metric_families(said)}
     # Whatever vLLM of this version gives (tests/data), and the front's own beside it.
@@ -112,12 +117,17 @@ def test_staff_see_what_it_does_and_prometheus_reads_both(api: Server, model_ser
     } <= families
     end = time.monotonic() + 3 * EVERY_S
     with api.client() as client:
-        while not (found := client.get("/api/system").json()["model_servers"]) or found[0]["figures"] is None:
+        # It looks every few seconds: the first look may have been before.
+        while not (found := client.get("/api/system").json()["model_servers"]) or not _hit(found[0]["figures"]):
             assert time.monotonic() < end, found
             time.sleep(0.5)
     (server,) = found
     assert (server["url"], server["release"], server["state"]) == (model_server.url, "support", "ok")
-    assert 0 < server["figures"]["hit_rate_since_start"] < 1
+    assert _hit(server["figures"]) < 1
+
+
+def _hit(figures: dict[str, Any] | None) -> float:
+    return (figures or {}).get("hit_rate_since_start") or 0.0
 
 
 def test_it_stops_in_order_and_the_next_rung_answers(home: Path, model_server: ModelServer, api: Server) -> None:
