@@ -55,6 +55,7 @@ class Writing:
     written: int = 0
     token: int = 0
     began: float = 0.0
+    told: bool = False
 
     @property
     def over(self) -> bool:
@@ -62,7 +63,10 @@ class Writing:
         return self.stop.is_set() or time.monotonic() > self.deadline
 
     def end(self, exc: Exception | None = None) -> None:
-        """Tell its reader that nothing further comes."""
+        """Tell its reader that nothing further comes; only the first time."""
+        if self.told:
+            return
+        self.told = True
         try:
             if exc is not None:
                 self.put(exc)
@@ -176,8 +180,10 @@ class Writer:
 
     def fail(self, exc: Exception) -> None:
         """End everything that waits."""
-        while self._waiting:
-            self._waiting.popleft().end(exc)
+        # Whoever writes may take the last one meanwhile.
+        with contextlib.suppress(IndexError):
+            while True:
+                self._waiting.popleft().end(exc)
 
     def work(self, loaded: Loaded, yields: Callable[[], bool] = lambda: False) -> None:
         """Write what waits and what comes meanwhile, until there is nothing left.

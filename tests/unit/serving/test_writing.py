@@ -178,6 +178,24 @@ def test_what_waits_is_told_when_the_model_fails() -> None:
     assert waiting.after == 1
 
 
+def test_each_is_told_of_its_end_once_even_where_the_batch_breaks() -> None:
+    model = loaded()
+    whole, broken = Reader(TEXTS[0], most=2), Reader(TEXTS[1], most=9)
+    put = broken.writing.put
+
+    def breaks(piece: object) -> object:
+        if len(broken.said) == 1 and isinstance(piece, str):
+            raise OSError("the reader broke")
+        return put(piece)
+
+    broken.writing.put = breaks
+    written(Writer(), model, [whole, broken])
+    # The one was whole in the step in which the other broke.
+    assert [(r.ends, r.after) for r in (whole, broken)] == [(1, 1), (1, 1)]
+    assert isinstance(broken.error, OSError)
+    assert whole.error is None
+
+
 def test_a_model_that_forgets_is_written_with_alone() -> None:
     model = loaded(sliding_window=8)
     assert not batches_well(model.model)
