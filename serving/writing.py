@@ -1,7 +1,8 @@
 """Answers written in-process, several at a time: what waits joins what is being written, and what was read once is not read again.
 
 A step writes the next token of every answer: its weights go through the processor once, however many answers there are. A
-prompt that begins like one read before goes on from there (its keys and values are kept). Greedy, as customers are answered.
+prompt that begins like one read before goes on from there (its keys and values are kept). Greedy, as customers are answered;
+each gets what it would get alone, but where two words are as likely as each other within bfloat16's rounding.
 
 Own code, and why: transformers' continuous batching reads the caches of all its requests for each of them on a CPU, so that eight at
 once are slower than one after the other, shares whole pages only, and its thread keeps a program from ending (docs/experiments.md).
