@@ -38,7 +38,7 @@ __all__ = ["END", "MOST_QUEUED", "PackagedChatModel", "PackagedModel"]
 
 
 class PackagedModel:
-    """Weights and tokenizer, loaded at the first use; one generation at a time.
+    """Weights and tokenizer, loaded at the first use; its answers are written together, in one thread.
 
     folder: where converted weights are kept.
     dtype:  ``auto``, ``float32`` or ``bfloat16``.

@@ -24,7 +24,6 @@ QUESTIONS = [f"How long is the motor of the {model} guaranteed?" for model in MO
 
 def asked(question: str, context: int = 800, **options: Any) -> tuple[str, str]:
     """What stood in the prompt, and the document that was cited by whoever copied its line."""
-    model = ScriptedChatModel(pieces=[])
 
     class Copies(ScriptedChatModel):
         async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
@@ -39,6 +38,8 @@ def asked(question: str, context: int = 800, **options: Any) -> tuple[str, str]:
     model = Copies()
     source = ChatEngine("endpoint", "m", model, ("*",), context, 5, lambda text: len(text) // 4)
     answer = asyncio.run(desk(TEXTS).chain(source, **options).answer(Ask(question, KB)))
+    # Written by the engine: a mark that names the wrong passage would be withheld, and the right one quoted instead.
+    assert (answer.engine, answer.withheld, answer.fallen) == ("endpoint", (), ())
     assert len(answer.citations) == 1
     return str(model.asked[0][-1].content), answer.citations[0].document
 
