@@ -1,6 +1,7 @@
 """Model servers under load, with real prompts: in-process, and vLLM with the base, a merged release, an attached adapter.
 
     python benchmarks/serving_load.py DATASET [--release support] [--users 1 4 16 64] [--requests 48] [--rows merged front]
+        [--rounds 1]
 
 Prompts are those of the dataset's questions with three passages that retrieval finds. Rows:
 
@@ -18,7 +19,8 @@ The file is not called serving.py: Python would take it for the package of that 
 `frontdesk plan` is held against a load by benchmarks/capacity.py, which measures reading and writing apart.
 
 Times are of whole streams: seconds to the first token (50 and 99 of 100), to the last one (999 of 1000), tokens and requests a second, and the share of
-prompt tokens that the prefix cache had.
+prompt tokens that the prefix cache had. With several rounds the rows of one server take turns, each second round the other way round, and a row sums
+its rounds: so a difference of a few parts in a hundred is one of the rows, not of what else the machine did meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -141,17 +143,42 @@ class Asked:
         return asked, had
 
 
-def row(name: str, users: int, found: Sequence[Answered], seconds: float, cached: float | None) -> float:
-    """Print a row; returns tokens a second."""
-    tokens = sum(each.tokens for each in found) / seconds
-    first, whole = ([getattr(each, what) for each in found] for what in ("first", "whole"))
-    share = "-" if cached is None else f"{cached:.0%}"
+@dataclass(slots=True)
+class Load:
+    """What was asked of one row at one number of users, in all rounds together."""
+
+    found: list[Answered] = field(default_factory=list)
+    seconds: float = 0.0
+    cached: float = 0.0
+    read: float = 0.0
+
+    def add(self, found: Sequence[Answered], seconds: float, cached: float, read: float) -> None:
+        """One round: its answers, how long it took, prompt tokens from the cache and in all."""
+        self.found.extend(found)
+        self.seconds += seconds
+        self.cached += cached
+        self.read += read
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return sum(each.tokens for each in self.found) / self.seconds
+
+
+def row(name: str, users: int, load: Load) -> None:
+    """Print a row."""
+    first, whole = ([getattr(each, what) for each in load.found] for what in ("first", "whole"))
     print(
         f"| {name} | {users} | {quantile(first, 0.5):.2f} / {quantile(first, 0.99):.2f} | {quantile(whole, 0.5):.2f} / "
-        f"{quantile(whole, 0.999):.2f} | {tokens:.1f} | {len(found) / seconds:.2f} | {share} |",
+        f"{quantile(whole, 0.999):.2f} | {load.rate:.1f} | {len(load.found) / load.seconds:.2f} | {load.cached / max(1.0, load.read):.0%} |",
         flush=True,
     )
-    return tokens
+
+
+def _backwards(names: Sequence[str]) -> list[str]:
+    """The other way round; what reads a cache stays behind what fills it."""
+    turned = [each for each in reversed(names) if each != "warm"]
+    return turned + ["warm"] * ("warm" in names)
 
 
 def rendered(asked: Sequence[Shown], count_tokens: object, *, ordered: bool) -> list[list[Message]]:
@@ -223,6 +250,7 @@ def main() -> int:
     parser.add_argument("--release", default="support")
     parser.add_argument("--users", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--requests", type=int, default=48, help="at each number of users; at least as many as users")
+    parser.add_argument("--rounds", type=int, default=1, help="rows of one server take turns so often")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     arguments = parser.parse_args()
     settings = Settings.load()
@@ -245,8 +273,9 @@ def main() -> int:
         for users in arguments.users:
             before = packaged.read.tokens, packaged.read.shared
             found, seconds = in_process(packaged, prompts[False][: max(users, arguments.requests)], users)
-            had = (packaged.read.shared - before[1]) / max(1, packaged.read.tokens - before[0])
-            row("in-process", users, found, seconds, had)
+            load = Load()
+            load.add(found, seconds, packaged.read.shared - before[1], packaged.read.tokens - before[0])
+            row("in-process", users, load)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         kinds = {
@@ -262,17 +291,24 @@ def main() -> int:
                 continue
             with server(what, settings, folder, changes, attached=attached, first=prompts[False][0]) as running:
                 inner = Asked(running.url, running.key, what.label)
-                for each in (row_name for row_name in ROWS if row_name in wanted and row_name in arguments.rows):
-                    for users in arguments.users:
-                        count = max(users, arguments.requests)
-                        # Each with a cache of its own, but for the one that is asked the same again.
-                        salt = f"{'merged' if each == 'warm' else each} {users}"
-                        with _through(replace(inner, salt=salt), running, what, each) as target:
-                            before = inner.cached()
-                            found, seconds = asyncio.run(target.load(prompts[each == "ordered"][:count], users))
-                            after = inner.cached()
-                        had = (after[1] - before[1]) / max(1.0, after[0] - before[0])
-                        row(each, users, found, seconds, had)
+                names = [row_name for row_name in ROWS if row_name in wanted and row_name in arguments.rows]
+                for users in arguments.users:
+                    sums = {each: Load() for each in names}
+                    for n in range(arguments.rounds):
+                        for each in names if n % 2 == 0 else _backwards(names):
+                            # Each with a cache of its own, but for the one that is asked the same again.
+                            salt = f"{'merged' if each == 'warm' else each} {users} {n}"
+                            asks = prompts[each == "ordered"][: max(users, arguments.requests)]
+                            with _through(replace(inner, salt=salt), running, what, each) as target:
+                                before = inner.cached()
+                                found, seconds = asyncio.run(target.load(asks, users))
+                                after = inner.cached()
+                            sums[each].add(found, seconds, after[1] - before[1], after[0] - before[0])
+                    for each, load in sums.items():
+                        row(each, users, load)
+                    if {"merged", "front"} <= set(names):
+                        share = sums["front"].rate / sums["merged"].rate
+                        print(f"| front / merged | {users} | | | {share:.3f} | | |", flush=True)
     return 0
 
 

@@ -24,12 +24,13 @@ QUESTIONS = [
     ("2", "How much does delivery within the city cost?", "d", "25 pounds"),
     ("3", "On which days do you deliver?", "d", "Monday to Friday"),
 ]
-LINES = {
-    "passing": "[{metric: contains, at_least: -0.4, over: parent}, {metric: parity, at_least: 0.3}, "
-    "{metric: size_mib, at_most: 0.9, times: parent}]",
-    # What no rounding can bring about.
-    "failing": "[{metric: size_mib, at_most: 0.01, times: parent}]",
-}
+GATE = """
+evaluations: {given: {dataset: dataset, passages: given, style: short}}
+lines:
+  - {metric: contains, at_least: -0.4, over: parent}
+  - {metric: parity, at_least: 0.3}
+  - {metric: size_mib, at_most: 0.9, times: parent}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +41,30 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 
 
 @pytest.fixture(scope="module")
-def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("gates")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gate")
     (folder / "dataset").mkdir()
     documents = [{"doc_id": d, "title": title, "text": text} for d, title, text in DOCUMENTS]
     questions = [{"qid": n, "question": q, "doc_id": d, "answers": [a]} for n, q, d, a in QUESTIONS]
     for name, rows in (("documents", documents), ("questions", questions)):
         (folder / "dataset" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for name, lines in LINES.items():
-        head = "evaluations: {given: {dataset: dataset, passages: given, style: short}}\nlines: "
-        (folder / f"{name}.yaml").write_text(head + lines + "\n")
-    return folder
+    (folder / "gate.yaml").write_text(GATE)
+    return folder / "gate.yaml"
 
 
-def test_a_form_is_gated_beside_its_parent_and_promoted_only_if_it_passes(cli: Cli, gates: Path) -> None:
+def test_a_form_is_gated_beside_its_parent_and_promoted_only_if_it_passes(cli: Cli, gate: Path) -> None:
     made = {to: cli("releases", "quantize", "support", "--to", to, "--json").json for to in ("bf16", "int8")}
     assert [each["parent"] for each in made.values()] == ["support", "support"]
     assert made["int8"]["bytes"] < 0.7 * made["bf16"]["bytes"]
     # The same content is the same release.
     assert cli("releases", "quantize", "support", "--to", "int8", "--json").json["id"] == made["int8"]["id"]
 
-    refused = cli("releases", "gate", "support-int8", gates / "failing.yaml", "--json")
-    assert refused.code == 1, refused.err
+    # Neither has its parent's gate: its answers may be others. (A gate that fails: test_cli_releases, unit/finetune/test_gate.)
     promoted = cli("releases", "promote", "support-int8")
     assert promoted.code == 1
-    assert "did not pass its gate: size_mib at most 0.01 times parent" in promoted.err
+    assert "gate" in promoted.err
 
-    passed = cli("releases", "gate", "support-int8", gates / "passing.yaml", "--json")
+    passed = cli("releases", "gate", "support-int8", gate, "--json")
     assert passed.code == 0, passed.err + passed.out
     beside = passed.json["beside"]
     assert (beside["parent"], beside["method"]) == ("support", "int8")
