@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 
 from app.model_following import Follower, unfit
-from app.settings import is_loopback
 from app.training import live_release, store_of
 from app.workspace import Settings
 from ingest.database import open_database
@@ -31,7 +30,8 @@ from serving.passages import Passage
 from serving.prompts import Message, render_answer
 from serving.releases import ADAPTER, LIVE, Release
 from serving.served import FOLLOW_S
-from serving.vllm import VllmServer, find_python
+from serving.settings import SHORTEST_KEY, is_loopback
+from serving.vllm import VllmServer, find_python, free_port
 from serving.vllm_plan import Plan, choose, overridden, shape_of
 
 # Below the data folder: merged weights that are served, vLLM's log.
@@ -41,6 +41,11 @@ LOOK_S = 0.5
 FOLLOWED_S, GRACE_S = 2 * FOLLOW_S, 30
 # How often vLLM may end by itself within so many seconds and be started again: a machine that is too small for it is told.
 MOST_ENDED, ENDED_WITHIN_S = 3, 1800
+# Seconds between two looks at its health, how long each may take, and how many in vain mean that it hangs: a card under full load may be slow
+# to say so, and starting it again costs everybody who waits.
+HEALTH_S, HEALTH_TAKES_S, MOST_SILENT = 10.0, 5.0, 6
+# Seconds before it is started again, twice as long after each start that failed: what it left in memory may need them.
+AGAIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Prepared:
     """What is about to be served.
 
     follows: whether adapters are attached and detached as releases are promoted.
+    rate:    questions a second that a tenant may ask; None for what the server could begin at all.
     """
 
     release: Release
@@ -55,12 +61,20 @@ class Prepared:
     python: Path
     extra: tuple[str, ...]
     follows: bool = False
+    rate: float | None = None
 
 
 def prepare(
-    settings: Settings, wanted: str, changes: tuple[str, ...], extra: tuple[str, ...], machine: Machine | None = None
+    settings: Settings,
+    wanted: str,
+    changes: tuple[str, ...],
+    extra: tuple[str, ...],
+    machine: Machine | None = None,
+    rate: float | None = None,
 ) -> Prepared:
     """A release by name, with the settings that fit it here; nothing is started.
+
+    rate: as ``Prepared`` has it.
 
     Raises:
         NoSuchRelease, DamagedRelease: it is not there, or cannot be asked as it was trained.
@@ -84,7 +98,7 @@ def prepare(
     plan = overridden(plan, changes)
     if plan.settings.adapter == "attached" and (problem := unfit(release)):
         raise SettingsError(problem)
-    return Prepared(release, plan, python, extra, wanted == LIVE and plan.settings.adapter == "attached")
+    return Prepared(release, plan, python, extra, wanted == LIVE and plan.settings.adapter == "attached", rate)
 
 
 def serve(
@@ -128,32 +142,23 @@ def serve(
     try:
         server.wait(first_question(release), stop.is_set, told)
         upstream = Upstream(server.url, server.key, (release.label,))
-        front = Front(upstream, key, _limits(plan))
+        front = Front(upstream, key, limits_of(plan, prepared.rate))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
         def announce(label: str) -> AbstractContextManager[None]:
             return announced(settings.ingest.home, Announced(url, key, label, os.getpid()))
 
         with listening(front, host, port):
-            ended: list[float] = []
+            again = Again(server, upstream, first_question(release), stop, told)
             while True:
                 with _announcing(prepared, settings, server, upstream, announce) as look:
                     ready(url, log, time.monotonic() - clock)
-                    while server.running and not stop.wait(LOOK_S):
-                        look()
+                    why = watched(server, look, stop)
                 if stop.is_set():
                     break
                 clock = time.monotonic()
-                ended = [*(each for each in ended if clock - each < ENDED_WITHIN_S), clock]
-                if len(ended) > MOST_ENDED:
-                    raise EngineAway(
-                        f"vLLM ended by itself {len(ended)} times in {ENDED_WITHIN_S / 60:.0f} minutes; its log is {log}"
-                    )
                 # The front stays where it is and says that it is not ready; who follows the announcements asks others.
-                told("vLLM ended by itself, and is started again")
-                server.stop()
-                server.start()
-                server.wait(first_question(release), stop.is_set, told)
+                again.start(why)
             # Who follows the announcements has gone over to others by then; what is being written is written to its end.
             time.sleep(FOLLOWED_S)
     except EngineAway:
@@ -204,16 +209,90 @@ def first_question(release: Release) -> list[Message]:
     )
 
 
-def _limits(plan: Plan) -> Limits:
-    most = plan.settings.max_model_len
+def watched(server: VllmServer, look: Callable[[], None], stop: threading.Event) -> str:
+    """Look after a server until it must be started again, and say why; or until told to stop.
+
+    look: called twice a second.
+    """
+    silent, asked = 0, time.monotonic()
+    while server.running:
+        if stop.wait(LOOK_S):
+            return ""
+        look()
+        if time.monotonic() - asked >= HEALTH_S:
+            silent = 0 if server.well(HEALTH_TAKES_S) else silent + 1
+            asked = time.monotonic()
+            if silent >= MOST_SILENT:
+                return f"vLLM has not said for {MOST_SILENT * HEALTH_S:.0f} s that it is well"
+    return "vLLM ended by itself"
+
+
+@dataclass(slots=True)
+class Again:
+    """Starts a server again, as often as that may help."""
+
+    server: VllmServer
+    upstream: Upstream
+    prompt: list[Message]
+    stop: threading.Event
+    told: Callable[[str], None]
+    _times: list[float] = field(default_factory=list)
+
+    def start(self, why: str) -> None:
+        """Until it has answered a question, or was told to stop.
+
+        Raises:
+            EngineAway: it had to be started too often within too short a time.
+        """
+        pause, last = AGAIN_S, why
+        while True:
+            now = time.monotonic()
+            self._times = [*(each for each in self._times if now - each < ENDED_WITHIN_S), now]
+            if len(self._times) > MOST_ENDED:
+                raise EngineAway(
+                    f"vLLM had to be started again {len(self._times)} times in {ENDED_WITHIN_S / 60:.0f} minutes; the last time: {last}; its log is "
+                    f"{self.server.log}"
+                )
+            self.told(f"{last.splitlines()[0]}; it is started again")
+            self.server.stop()
+            if self.stop.wait(pause):
+                return
+            # Somebody may have taken its port meanwhile.
+            self.server.port = free_port()
+            self.upstream.url = self.server.url
+            self.server.start()
+            try:
+                self.server.wait(self.prompt, self.stop.is_set, self.told)
+                return
+            except EngineAway as exc:
+                if self.stop.is_set():
+                    return
+                last, pause = str(exc), 2 * pause
+
+
+def limits_of(plan: Plan, rate: float | None = None) -> Limits:
+    """What the front lets through of what a server planned like this can do.
+
+    rate: questions a second of a tenant.
+    """
+    most, at_once = plan.settings.max_model_len, 8 * plan.settings.max_num_seqs
     # A token is seldom more than eight characters; what is longer in tokens, vLLM refuses itself.
-    return Limits(tokens=min(1024, most // 2), characters=8 * most, at_once=8 * plan.settings.max_num_seqs)
+    tokens, characters = min(1024, most // 2), 8 * most
+    if rate is None:
+        return Limits(tokens, characters=characters, rate=at_once, burst=at_once, at_once=at_once)
+    return Limits(tokens, characters=characters, rate=rate, burst=max(1, round(4 * rate)), at_once=at_once)
 
 
 def _key(settings: Settings, host: str) -> str:
     given = settings.serving.endpoint_api_key
     if given is not None:
-        return given.get_secret_value()
+        key = given.get_secret_value()
+        if len(key) < SHORTEST_KEY and not is_loopback(host):
+            raise SettingsError(
+                f"FRONTDESK_ENDPOINT_API_KEY must have at least {SHORTEST_KEY} characters where other machines are served (openssl rand "
+                "-hex 24 makes one)"
+            )
+        return key
     if not is_loopback(host):
         raise SettingsError(
             f"--host {host} would serve other machines without a key: set FRONTDESK_ENDPOINT_API_KEY (openssl rand -hex 24 "

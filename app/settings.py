@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SHORTEST_KEY = 16
+from serving.settings import SHORTEST_KEY, is_loopback
 
 
 class AppSettings(BaseSettings):
@@ -88,13 +87,3 @@ class AppSettings(BaseSettings):
                 "(openssl rand -hex 24 makes one), or bind 127.0.0.1"
             )
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or host name can be reached from this machine only."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

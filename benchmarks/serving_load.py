@@ -48,7 +48,8 @@ from app.workspace import Settings
 from ingest.errors import SettingsError
 from serving.capacity import quantile
 from serving.export import export
-from serving.front import TENANT, Front, Limits, Upstream
+from serving.front import Front, Limits, Upstream
+from serving.front_requests import TENANT
 from serving.machine import this_machine
 from serving.packaged import PackagedModel
 from serving.prompts import Message, render_answer

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -17,12 +19,14 @@ from serving.errors import (
     EngineBroke,
     EngineBusy,
     EngineError,
+    EngineFailed,
     EngineRefused,
     EngineTimeout,
     UnknownModel,
 )
+from serving.front_requests import TENANT
 from serving.prompts import Message
-from serving.settings import ServingSettings
+from serving.settings import ServingSettings, is_loopback
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 ENDPOINT, PACKAGED, EXTRACTIVE = "endpoint", "packaged", "extractive"
 ANY_LANGUAGE = "*"
 CONNECT_S = 3.0
+_NOT_READY = 503
 # SmolLM2 was trained on English; asked in Chinese it writes confident nonsense (docs/experiments.md).
 PACKAGED_LANGUAGES = ("en",)
 PACKAGED_CONTEXT = 800
@@ -138,6 +143,12 @@ class ChatEngine:
         if self._ensure_ready is not None:
             self._ensure_ready()
 
+    def tells_of(self, tenant: str) -> dict[str, str]:
+        """Headers that tell a front of ours whose question it is; others are told nothing."""
+        if self.name != ENDPOINT or not self.tuned:
+            return {}
+        return {TENANT: hashlib.sha256(tenant.encode()).hexdigest()[:32]}
+
     def speaks(self, language: str) -> bool:
         """Whether customers can be answered in this language."""
         return ANY_LANGUAGE in self.languages or language in self.languages
@@ -195,9 +206,8 @@ def endpoint_engine(settings: ServingSettings, asked: AskedAs | None = None) -> 
     from serving.pool import Backend, PooledEngine
 
     engines = [Backend(url, _engine_at(url, settings, asked)) for url in settings.endpoint_urls]
-    if not engines:
-        return None
-    return engines[0].engine if len(engines) == 1 else PooledEngine(engines)
+    # One alone as well: a dead one is not to cost every question the seconds until that is known.
+    return PooledEngine(engines) if engines else None
 
 
 def chat_openai(url: str, model: str, key: SecretStr | None, settings: ServingSettings) -> BaseChatModel:
@@ -206,6 +216,11 @@ def chat_openai(url: str, model: str, key: SecretStr | None, settings: ServingSe
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
+    # A proxy of the environment is the way to others; a server on this machine it could not reach, or would learn its prompts.
+    direct: dict[str, Any] = {}
+    if is_here(url):
+        direct["http_client"] = openai.DefaultHttpxClient(trust_env=False)
+        direct["http_async_client"] = openai.DefaultAsyncHttpxClient(trust_env=False)
     return ChatOpenAI(
         base_url=url,
         model=model,
@@ -217,7 +232,13 @@ def chat_openai(url: str, model: str, key: SecretStr | None, settings: ServingSe
         # The next rung is the retry.
         max_retries=0,
         stream_usage=False,
+        **direct,
     )
+
+
+def is_here(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _engine_at(url: str, settings: ServingSettings, asked: AskedAs | None) -> ChatEngine:
@@ -330,7 +351,10 @@ def _translated(exc: Exception, name: str, begun: bool, secret: str = "") -> Eng
     if isinstance(exc, openai.RateLimitError):
         return EngineBusy("the endpoint has no room for another question now (HTTP 429)")
     if isinstance(exc, openai.APIStatusError) and exc.status_code >= 500 and not begun:
-        return EngineAway(f"the endpoint is not ready (HTTP {exc.status_code})")
+        # Only this one says that nothing was begun, so that it may be asked of another server.
+        if exc.status_code == _NOT_READY:
+            return EngineAway(f"the endpoint is not ready (HTTP {exc.status_code})")
+        return EngineFailed(f"the endpoint failed to answer (HTTP {exc.status_code})")
     return EngineBroke(
         f"the {name} engine failed {'in the middle of its answer' if begun else 'to answer'}: {_line(exc, secret)}"
     )

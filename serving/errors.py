@@ -14,6 +14,7 @@ FrontdeskError
     ├── EngineBusy           it has more questions waiting than it could answer in time
     ├── EngineTimeout        nothing came within the deadline
     ├── EngineBroke          the stream ended or failed in the middle of an answer
+    │   └── EngineFailed     the server took the question and ended it with an error of its own
     ├── EngineRefused        the key was refused
     ├── UnknownModel         the server does not serve the model asked for
     ├── ContextOverflow      prompt and answer do not fit the model's context
@@ -85,6 +86,12 @@ class EngineBroke(EngineError):
     """The stream ended or failed in the middle of an answer."""
 
     reason = "broke"
+
+
+class EngineFailed(EngineBroke):
+    """The server took the question and ended it with an error of its own."""
+
+    reason = "failed"
 
 
 class EngineRefused(EngineError):

@@ -13,14 +13,15 @@ import json
 import logging
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
+from cachetools import LRUCache
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -28,30 +29,25 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from serving.front_figures import GONE, FrontFigures
+from serving.front_requests import TENANT, Question, problem
 
 log = logging.getLogger(__name__)
 Got = TypeVar("Got")
 CHAT, MODELS, HEALTH, METRICS = "/v1/chat/completions", "/v1/models", "/health", "/metrics"
-TENANT = "x-frontdesk-tenant"
 CONNECT_S = 3.0
-# What a request may say; vLLM understands a hundred more, some of which cost memory or change what others get.
-ALLOWED = frozenset(
-    {
-        "model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop",
-        "seed", "presence_penalty", "frequency_penalty", "user",
-    }
-)  # fmt: skip
-ROLES = ("system", "user", "assistant")
+# Tenants whose rate is remembered, those that asked last; and characters of a tenant's name.
+_TENANTS, _TENANT_CHARS = 10_000, 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request and one tenant may take.
 
-    tokens:    of an answer; body: bytes of a request; characters: of all its messages.
+    tokens:    of an answer, whatever more was asked for; body: bytes of a request; characters: of all its messages.
     rate:      requests a second of a tenant, on average; burst: at once.
     at_once:   requests that are answered at a time, of all tenants; more are told to come again.
-    answer_s:  seconds for a whole answer.
+    body_s:    seconds until a request is there.
+    answer_s:  seconds for a whole answer, until it is read to its end.
     """
 
     tokens: int = 1024
@@ -60,6 +56,7 @@ class Limits:
     rate: float = 50.0
     burst: int = 200
     at_once: int = 512
+    body_s: float = 30.0
     answer_s: float = 300.0
 
 
@@ -85,13 +82,13 @@ class _Bucket:
     """Requests that a tenant may still send now."""
 
     left: float
-    at: float = field(default_factory=time.monotonic)
+    at: float
 
 
 class Front:
     """The routes.
 
-    key:  what every request but ``/health`` must carry.
+    key:  what every request but ``/health`` must carry; who has it is believed which tenant a question is of.
     salt: of the tenants' caches; another one after each start, so that nobody learns over time what others asked.
     """
 
@@ -103,11 +100,13 @@ class Front:
         salt: bytes | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        if not key.strip():
+            raise ValueError("a front without a key would serve everybody")
         self.upstream = upstream
         self._key = key.encode()
         self._limits = limits or Limits()
         self._salt = salt or secrets.token_bytes(32)
-        self._buckets: dict[str, _Bucket] = defaultdict(lambda: _Bucket(self._limits.burst))
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(_TENANTS)
         self._running = 0
         self._figures = FrontFigures()
         self._transport = transport
@@ -121,9 +120,12 @@ class Front:
             Route(METRICS, self._metrics, methods=["GET"]),
             Route(CHAT, self._chat, methods=["POST"]),
         ]
-        return Starlette(
+        app = Starlette(
             routes=routes, lifespan=self._open, exception_handlers={Refused: _refused, 404: _unknown, 405: _unknown}
         )
+        # A redirect would lead to whatever host the request names.
+        app.router.redirect_slashes = False
+        return app
 
     @asynccontextmanager
     async def _open(self, _app: Starlette) -> AsyncGenerator[None, None]:
@@ -153,7 +155,7 @@ class Front:
         """vLLM's figures as they are, and the front's own; names of the two begin differently."""
         self._authorize(request)
         try:
-            reply = await self._http.get(f"{self.upstream.url}{METRICS}", timeout=CONNECT_S)
+            reply = await self._http.get(f"{self.upstream.url}{METRICS}", headers=self._upstream_key, timeout=CONNECT_S)
         except httpx.TransportError as exc:
             raise _away(exc) from exc
         if reply.status_code != httpx.codes.OK:
@@ -173,7 +175,7 @@ class Front:
 
     async def _answered(self, request: Request) -> Response:
         self._authorize(request)
-        tenant = request.headers.get(TENANT, "")
+        tenant = request.headers.get(TENANT, "")[:_TENANT_CHARS]
         self._take(tenant)
         body = self._checked(await self._body(request))
         body["cache_salt"] = self._salt_of(tenant)
@@ -181,13 +183,17 @@ class Front:
             raise Refused(429, "too many questions are being answered; come again in a moment", "overloaded")
         self._running += 1
         self._figures.answering.inc()
+        end = asyncio.get_running_loop().time() + self._limits.answer_s
         streaming = False
         try:
-            reply = await self._sent(request, body)
-            if not body.get("stream") or reply.status_code != httpx.codes.OK:
-                return await self._whole(request, reply)
+            async with asyncio.timeout_at(end):
+                reply = await self._sent(request, body)
+                if not body.get("stream") or reply.status_code != httpx.codes.OK:
+                    return await self._whole(request, reply)
             streaming = True
-            return _Stream(reply, self._ended, self._figures.gone)
+            return _Stream(reply, end, self._ended, self._figures.gone)
+        except (TimeoutError, httpx.TimeoutException) as exc:
+            raise Refused(504, "the model server did not answer in time", "timeout") from exc
         finally:
             if not streaming:
                 self._ended()
@@ -202,18 +208,22 @@ class Front:
             "POST",
             f"{self.upstream.url}{CHAT}",
             json=body,
-            headers={"authorization": f"Bearer {self.upstream.key}"} | _passed_on(request),
+            headers=self._upstream_key | _passed_on(request),
         )
         try:
             return await _unless_gone(request, self._http.send(asked, stream=True))
-        except httpx.TimeoutException as exc:
-            raise Refused(504, "the model server did not answer in time", "timeout") from exc
+        except httpx.ConnectTimeout as exc:
+            raise _away(exc) from exc
+        except httpx.TimeoutException:
+            raise
         except httpx.TransportError as exc:
             raise _away(exc) from exc
 
     async def _whole(self, request: Request, reply: httpx.Response) -> Response:
         try:
             content = await _unless_gone(request, reply.aread())
+        except httpx.TimeoutException:
+            raise
         except httpx.TransportError as exc:
             raise _away(exc) from exc
         finally:
@@ -232,60 +242,52 @@ class Front:
             raise Refused(401, "the key is missing or wrong", "unauthorized")
 
     def _take(self, tenant: str) -> None:
-        bucket, now = self._buckets[tenant], time.monotonic()
+        now = time.monotonic()
+        bucket = self._buckets.get(tenant)
+        if bucket is None:
+            bucket = self._buckets[tenant] = _Bucket(self._limits.burst, now)
         bucket.left = min(self._limits.burst, bucket.left + (now - bucket.at) * self._limits.rate)
         bucket.at = now
         if bucket.left < 1:
             raise Refused(429, "too many questions; come again in a moment", "rate_limited")
         bucket.left -= 1
-        if len(self._buckets) > 10_000:
-            full = [
-                name for name, each in self._buckets.items() if now - each.at > self._limits.burst / self._limits.rate
-            ]
-            for name in full:
-                del self._buckets[name]
 
-    async def _body(self, request: Request) -> dict[str, Any]:
+    async def _body(self, request: Request) -> bytes:
         received = bytearray()
         try:
-            async for piece in request.stream():
-                received += piece
-                if len(received) > self._limits.body:
-                    raise Refused(413, f"the request is larger than {self._limits.body} bytes", "too_large")
-            body = json.loads(received)
+            async with asyncio.timeout(self._limits.body_s):
+                async for piece in request.stream():
+                    received += piece
+                    if len(received) > self._limits.body:
+                        raise Refused(413, f"the request is larger than {self._limits.body} bytes", "too_large")
         except ClientDisconnect as exc:
             raise Refused(GONE, "the client went away") from exc
-        except ValueError as exc:
-            raise Refused(400, "the request is no JSON") from exc
-        if not isinstance(body, dict):
-            raise Refused(400, "the request is no JSON object")
-        return body
+        except TimeoutError as exc:
+            raise Refused(408, "the rest of the request did not come; send it again") from exc
+        return bytes(received)
 
-    def _checked(self, body: dict[str, Any]) -> dict[str, Any]:
-        if unknown := sorted(set(body) - ALLOWED):
-            raise Refused(400, f"{unknown[0]!r} cannot be asked for here")
-        if body.get("model") not in self.upstream.models:
+    def _checked(self, said: bytes) -> dict[str, Any]:
+        try:
+            asked = Question.model_validate_json(said)
+        except ValidationError as exc:
+            raise Refused(400, problem(exc)) from exc
+        if asked.model not in self.upstream.models:
             raise Refused(
-                404, f"there is no model {body.get('model')!r}; there is {', '.join(self.upstream.models)}", "not_found"
+                404, f"there is no model {asked.model[:100]!r}; there is {', '.join(self.upstream.models)}", "not_found"
             )
-        if body.get("n", 1) != 1:
-            raise Refused(400, "n: one answer a request")
-        asked = [body.pop(name) for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
-        most = asked[0] if asked else self._limits.tokens
-        if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= self._limits.tokens:
-            raise Refused(400, f"max_tokens is from 1 to {self._limits.tokens}")
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages or not all(map(_is_message, messages)):
-            raise Refused(400, "messages: a list of {role, content}, both text; roles are " + ", ".join(ROLES))
-        if sum(len(message["content"]) for message in messages) > self._limits.characters:
+        if asked.characters > self._limits.characters:
             raise Refused(
                 400, f"the messages have more than {self._limits.characters} characters", "context_length_exceeded"
             )
-        return {**body, "max_tokens": most}
+        return asked.body(self._limits.tokens)
 
     def _salt_of(self, tenant: str) -> str:
         """Of a tenant's cache: what one has asked before answers sooner, and by that time nobody learns what another asked."""
         return hmac.new(self._salt, tenant.encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def _upstream_key(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.upstream.key}"}
 
     @property
     def _http(self) -> httpx.AsyncClient:
@@ -295,22 +297,28 @@ class Front:
 
 
 class _Stream(StreamingResponse):
-    """A reply that is passed on as it comes; given up at once where the reader goes away, even while nothing comes."""
+    """A reply that is passed on as it comes; given up at once where the reader goes away, even while nothing comes.
 
-    def __init__(self, reply: httpx.Response, ended: Callable[[], None], gone: Callable[[], None]) -> None:
+    end: the loop's time at which it is given up whatever comes: a reader that stays and does not read would keep its place for ever.
+    """
+
+    def __init__(self, reply: httpx.Response, end: float, ended: Callable[[], None], gone: Callable[[], None]) -> None:
         super().__init__(_pieces(reply), media_type="text/event-stream", headers={"cache-control": "no-cache"})
-        self._reply, self._ended, self._reader_gone = reply, ended, gone
+        self._reply, self._end, self._ended, self._reader_gone = reply, end, ended, gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it."""
         work = asyncio.ensure_future(self.stream_response(send))
         watch = asyncio.ensure_future(_gone(receive))
+        left = self._end - asyncio.get_running_loop().time()
         try:
-            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
+            done, _ = await asyncio.wait({work, watch}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if work in done:
                 work.result()
-            else:
+            elif watch in done:
                 self._reader_gone()
+            else:
+                log.warning("an answer was given up: it was not read to its end in time")
         except OSError:
             # The reader went away between two pieces.
             self._reader_gone()
@@ -355,15 +363,6 @@ async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _is_message(said: Any) -> bool:
-    return (
-        isinstance(said, dict)
-        and set(said) <= {"role", "content"}
-        and said.get("role") in ROLES
-        and isinstance(said.get("content"), str)
-    )
 
 
 def _passed_on(request: Request) -> dict[str, str]:

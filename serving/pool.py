@@ -1,7 +1,8 @@
 """Several model servers as one engine: the least busy one that is well is asked; one that cannot be reached is left alone for a while.
 
-A question goes to another server only where nothing was begun: no connection, or a server that said that it is not ready. An
-answer that broke off is never asked for twice, because the first server may still be writing it.
+A question goes to another server only where nothing was begun: no connection, or a server that said that it is not ready, has
+enough to do, does not know the key or does not serve the model. An answer that broke off or failed is never asked for twice:
+the first server may still be writing it, and what one fails at the next may fail at, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from serving.engines import ChatEngine
-from serving.errors import EngineAway, EngineBusy, EngineError, EngineTimeout
+from serving.errors import (
+    EngineAway,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineRefused,
+    EngineTimeout,
+    UnknownModel,
+)
 from serving.prompts import Message
 
 log = logging.getLogger(__name__)
@@ -29,6 +38,7 @@ class Backend:
 
     url:     how it is named in logs and figures.
     running: questions that it works on for this process.
+    trouble: why it failed last.
     """
 
     url: str
@@ -37,6 +47,7 @@ class Backend:
     failures: int = 0
     until: float = 0.0
     trying: bool = False
+    trouble: EngineError | None = None
 
     def open(self, now: float) -> bool:
         """Whether it may be asked; after a pause by one question at a time, until one succeeds."""
@@ -49,12 +60,12 @@ class Backend:
         """Whether it failed so often that it is not simply asked."""
         return self.failures >= FAILURES
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, trouble: EngineError | None = None) -> None:
         """It could not be reached, or broke off.
 
         Of many questions that a dying server leaves at once the first ones count: the pause grows when it was tried again in vain.
         """
-        self.trying = False
+        self.trouble = trouble or self.trouble
         if now < self.until:
             return
         self.failures += 1
@@ -67,7 +78,7 @@ class Backend:
         """It answered."""
         if self.failures >= FAILURES:
             log.warning("the model server %s answers again", self.url)
-        self.failures, self.until, self.trying = 0, 0.0, False
+        self.failures, self.until, self.trouble = 0, 0.0, None
 
 
 class PooledEngine(ChatEngine):
@@ -109,7 +120,8 @@ class PooledEngine(ChatEngine):
                 raise EngineTimeout(f"the {self.name} engine was not done after {self.total_s:g} s") from last
             tried.add(backend.url)
             backend.running += 1
-            backend.trying = backend.failures >= FAILURES
+            trial = backend.left_alone
+            backend.trying = backend.trying or trial
             begun = False
             try:
                 async with aclosing(backend.engine.stream_within(messages, left, headers)) as pieces:
@@ -119,23 +131,31 @@ class PooledEngine(ChatEngine):
             except EngineBusy as exc:
                 # It is well, and has enough to do.
                 last = exc
-            except EngineAway as exc:
-                backend.failed(self._clock())
+            except (EngineAway, EngineRefused, UnknownModel) as exc:
+                # While servers are changed one after the other, one of them may have the new key or model already.
+                backend.failed(self._clock(), exc)
                 last = exc
                 if begun:
                     raise
             except EngineError as exc:
-                # A refused key or a prompt that does not fit would be refused by the others as well.
-                if isinstance(exc, EngineTimeout) or begun:
-                    backend.failed(self._clock())
+                # A prompt that does not fit would not fit the others either.
+                if isinstance(exc, EngineTimeout | EngineFailed) or begun:
+                    backend.failed(self._clock(), exc)
                 raise
             else:
                 backend.succeeded()
                 return
             finally:
                 backend.running -= 1
-                # Whoever asked went away, which says nothing of the server.
-                backend.trying = False
-        raise last or EngineAway(
-            f"none of {len(self.backends)} model servers can be reached now (FRONTDESK_ENDPOINT_URL)"
+                if trial:
+                    # Also where whoever asked went away, which says nothing of the server.
+                    backend.trying = False
+        raise last or self._none_now()
+
+    def _none_now(self) -> EngineError:
+        """All are left alone: the error that one of them was left alone for, so that its kind can be counted."""
+        trouble = next((each.trouble for each in self.backends if each.trouble is not None), None)
+        kind = type(trouble) if trouble is not None else EngineAway
+        return kind(
+            f"none of {len(self.backends)} model servers is asked now; the last trouble: {trouble or 'no connection'}"
         )

@@ -68,9 +68,7 @@ class ServedModels:
             raise EngineAway(
                 f"no model server serves {release.label} (they serve {served}): frontdesk serve-model {release.label}"
             )
-        with self._lock:
-            backends = [self._backend(server, release) for server in servers]
-        return PooledEngine(backends)
+        return PooledEngine([self._backend(server, release) for server in servers])
 
     def _look(self) -> list[Announced]:
         with self._lock:
@@ -83,12 +81,16 @@ class ServedModels:
             return self._found
 
     def _backend(self, server: Announced, release: Release) -> Backend:
-        if server not in self._backends:
-            from pydantic import SecretStr
+        with self._lock:
+            known = self._backends.get(server)
+        if known is not None:
+            return known
+        from pydantic import SecretStr
 
-            engine = self._engine_at(server, SecretStr(server.key), release)
-            self._backends[server] = Backend(server.url, engine)
-        return self._backends[server]
+        # Without the lock: the first time this imports the client's library, and the event loop takes the lock, too.
+        made = Backend(server.url, self._engine_at(server, SecretStr(server.key), release))
+        with self._lock:
+            return self._backends.setdefault(server, made)
 
     def _engine_at(self, server: Announced, key: SecretStr, release: Release) -> ChatEngine:
         from serving.engines import chat_openai

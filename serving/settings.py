@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# Of a key that other machines may use: shorter ones can be guessed.
+SHORTEST_KEY = 16
 
 
 class ServingSettings(BaseSettings):
@@ -43,6 +47,12 @@ class ServingSettings(BaseSettings):
     vllm_python: str | None = None
     compressor_python: str | None = None
 
+    @field_validator("endpoint_api_key", "endpoint_url", "endpoint_model", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        # A line of .env that was not filled in is no key.
+        return None if isinstance(value, str) and not value.strip() else value
+
     @field_validator("endpoint_languages", mode="before")
     @classmethod
     def _split_languages(cls, value: object) -> object:
@@ -65,3 +75,13 @@ class ServingSettings(BaseSettings):
                 "FRONTDESK_ENDPOINT_URL is set but FRONTDESK_ENDPOINT_MODEL is not: name the model to ask for"
             )
         return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name can be reached from this machine only."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,6 +1,7 @@
 """A vLLM server as a child process: started for a release, watched until it answers, stopped in order.
 
-vLLM itself listens on loopback with a key that nobody else knows: what customers' systems reach is serving/front.py.
+vLLM itself listens on loopback with a key that nobody else knows, on every route (serving/guard): what customers' systems reach
+is serving/front.py.
 """
 
 from __future__ import annotations
@@ -39,6 +40,19 @@ MOST_RANK = 64
 # Lines of its log that an error shows.
 _LAST = 8
 _MODULE = "vllm.entrypoints.openai.api_server"
+# All of vLLM's module path that is ours, with one module in it.
+_GUARD = Path(__file__).parent / "guard"
+# Has itself ended with whoever started it, however that ends: killed, it could stop nothing, and what it left behind would
+# keep the memory that the next one needs. Linux only; elsewhere it is started as it is.
+_LAUNCH = """
+import os, sys
+if sys.platform == "linux":
+    import ctypes, signal
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("whoever started it has ended")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 # Debian's; vLLM asks for it on a CPU, where the system's own allocator is slower.
 _ALLOCATORS = (
     "/usr/lib/*/libtcmalloc_minimal.so.4",
@@ -129,6 +143,7 @@ class VllmServer:
     def command(self) -> list[str]:
         """How it is started; the key is no argument, for those can be read by everybody on the machine."""
         said = [str(self.python), "-m", _MODULE, "--host", "127.0.0.1", "--port", str(self.port)]
+        said += ["--middleware", "frontdesk_guard.KeyOnEveryRoute"]
         said += ["--model", str(self.weights), *arguments(self.settings, self.device)]
         if self.adapter is None and not self.adapters:
             said += ["--served-model-name", self.name]
@@ -146,8 +161,9 @@ class VllmServer:
         """Its variables."""
         given = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         given |= environment(self.settings, self.device) | {"VLLM_API_KEY": self.key, "HF_HUB_OFFLINE": "1"}
+        given["PYTHONPATH"] = str(_GUARD)
         if self.adapters:
-            # Only who holds the key that is made at each start can ask for it, and the front has no such route.
+            # Only who holds the key that is made at each start can ask for it, by whatever route; the front has none.
             given["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         given["PATH"] = f"{self.python.parent}{os.pathsep}{given.get('PATH', '')}"
         if self.device == "cpu" and (allocator := _allocator()):
@@ -160,7 +176,7 @@ class VllmServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # A group of its own: Ctrl-C reaches whoever started it, who then stops it in order with the processes that it started.
         self._process = subprocess.Popen(  # noqa: S603 - vLLM, in the environment that was named
-            self.command(),
+            [sys.executable, "-c", _LAUNCH, str(os.getpid()), *self.command()],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -185,7 +201,7 @@ class VllmServer:
             EngineAway: it ended, or was not there in time; the message holds the last lines of its log.
         """
         end, before = time.monotonic() + START_S, ""
-        with httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}) as client:
+        with httpx.Client(base_url=self.url, headers=self._headers, trust_env=False) as client:
             while not stopped():
                 if self._stage != before:
                     told(before := self._stage)
@@ -234,13 +250,25 @@ class VllmServer:
         self._change("unload_lora_adapter", {"lora_name": name}, name)
 
     def _change(self, route: str, body: dict[str, str], name: str) -> None:
-        headers = {"Authorization": f"Bearer {self.key}"}
+        url = f"{self.url}/v1/{route}"
         try:
-            reply = httpx.post(f"{self.url}/v1/{route}", json=body, headers=headers, timeout=WARM_UP_S, trust_env=False)
+            reply = httpx.post(url, json=body, headers=self._headers, timeout=WARM_UP_S, trust_env=False)
         except httpx.HTTPError as exc:
             raise EngineAway(f"vLLM could not be told of the adapter {name}: {exc}") from exc
         if reply.status_code != httpx.codes.OK:
             raise EngineAway(f"vLLM refused the adapter {name} (HTTP {reply.status_code}): {reply.text[:300]}")
+
+    def well(self, seconds: float) -> bool:
+        """Whether it says within so many seconds that it is well."""
+        try:
+            reply = httpx.get(f"{self.url}/health", headers=self._headers, timeout=seconds, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return reply.status_code == httpx.codes.OK
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
 
     def stop(self) -> None:
         """End it with everything that it started; what it writes is given some seconds."""

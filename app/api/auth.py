@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Unauthorized
-from app.settings import is_loopback
 from ingest.schema import PUBLIC, Principal
+from serving.settings import is_loopback
 
 _bearer = HTTPBearer(auto_error=False, description="`FRONTDESK_API_KEY`; not needed where the server has none.")
 _ORIGINLESS = (

@@ -14,6 +14,9 @@ from app.commands.common import err, out, reported
 if TYPE_CHECKING:
     from app.model_serving import Prepared
 
+# The last when a terminal is closed.
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @reported
 def serve_model(
@@ -34,6 +37,13 @@ def serve_model(
         list[str] | None,
         typer.Option("--vllm", metavar="ARGUMENT", help="An argument for vLLM as it stands; may be given again."),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Questions a second that a tenant may ask, four seconds' worth at once; without it, what the server could begin.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the settings with their reasons; start nothing.")
     ] = False,
@@ -50,14 +60,14 @@ def serve_model(
     from app.workspace import Settings
 
     settings = Settings.load()
-    prepared = prepare(settings, release, tuple(changes or ()), tuple(extra or ()))
+    prepared = prepare(settings, release, tuple(changes or ()), tuple(extra or ()), rate=rate)
     _say(prepared)
     if dry_run:
         return
     # Before the minutes that the start takes.
     see_that_free(host, port)
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in _ENDS}
     try:
         with err.status("Starting vLLM…") as status:
 

@@ -272,7 +272,7 @@ class AnswerChain:
             count_tokens=engine.count_tokens,
         )
         # Closing the stream stops the engine, also when the customer has gone away.
-        async with aclosing(engine.stream(messages, span.headers())) as pieces:
+        async with aclosing(engine.stream(messages, span.headers() | engine.tells_of(ask.principal.tenant))) as pieces:
             async for piece in pieces:
                 for sentence in await _checked(span, draft, partial(draft.push, piece)):
                     yield sentence

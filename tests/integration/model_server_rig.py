@@ -52,6 +52,11 @@ class ModelServer:
         command = self.vllm().cmdline()
         return f"http://127.0.0.1:{command[command.index('--port') + 1]}"
 
+    @property
+    def inner_key(self) -> str:
+        """The key that vLLM itself wants."""
+        return self.vllm().environ()["VLLM_API_KEY"]
+
 
 def announcement(home: Path) -> Path | None:
     """Where the server announces itself; None while it does not."""

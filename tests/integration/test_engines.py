@@ -104,6 +104,16 @@ def test_a_healthy_endpoint_writes_the_answer(shop: Shop, server: EndpointServer
     assert server.script.keys == [f"Bearer {KEY}"]
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_a_server_of_this_machine(
+    shop: Shop, server: EndpointServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert ask(shop).answer == TRUE
+
+
 def test_a_healthy_endpoint_answers_in_chinese(shop: Shop, server: EndpointServer) -> None:
     server.script.answer = "RF-360N 的变频压缩机保修 12 年[1]。"
     answer = ask(shop, "RF-360N 的变频压缩机保修多少年？")

@@ -17,6 +17,7 @@ from serving.errors import (
     EngineBroke,
     EngineBusy,
     EngineError,
+    EngineFailed,
     EngineRefused,
     EngineTimeout,
     UnknownModel,
@@ -56,8 +57,10 @@ FAILURES = [
     (status(openai.BadRequestError, 400, "maximum context length is 2048 tokens"), ContextOverflow),
     (status(openai.BadRequestError, 400, "temperature is wrong"), EngineBroke),
     (openai.APIConnectionError(request=REQUEST), EngineAway),
-    (status(openai.InternalServerError, 500), EngineAway),
+    (status(openai.InternalServerError, 500), EngineFailed),
+    (status(openai.InternalServerError, 502), EngineFailed),
     (status(openai.InternalServerError, 503), EngineAway),
+    (status(openai.InternalServerError, 504), EngineFailed),
     (status(openai.RateLimitError, 429), EngineBusy),
     (status(openai.ConflictError, 409), EngineBroke),
     (status(openai.UnprocessableEntityError, 422), EngineBroke),
@@ -153,3 +156,13 @@ def test_the_deadline_ends_a_stream_that_hangs(pieces: list[str]) -> None:
 )
 def test_an_engine_knows_its_languages(languages: tuple[str, ...], language: str, speaks: bool) -> None:
     assert engine(languages=languages).speaks(language) is speaks
+
+
+@pytest.mark.parametrize(
+    ("name", "tuned", "told"), [("endpoint", True, True), ("endpoint", False, False), ("packaged", True, False)]
+)
+def test_only_a_server_of_ours_is_told_whose_question_it_is(name: str, tuned: bool, told: bool) -> None:
+    asked = ChatEngine(name, "support", ScriptedChatModel(), ("*",), 800, 5.0, len, tuned=tuned)
+    one, other = asked.tells_of("acme"), asked.tells_of("umbrella")
+    assert (bool(one), one != other) == (told, told)
+    assert "acme" not in str(one)

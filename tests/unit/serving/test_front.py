@@ -12,7 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from serving.front import TENANT, Front, Limits, Upstream
+from serving.front import Front, Limits, Upstream
+from serving.front_requests import TENANT
 
 KEY = "the-front's-own-key"
 UPSTREAM = Upstream("http://127.0.0.1:9", "vllm's-key", ("support",))
@@ -117,12 +118,12 @@ def test_without_the_key_nothing_is_served(http: TestClient, server: Server, rou
         "/", "/docs", "/openapi.json", "/invocations", "/tokenize", "/detokenize", "/pause", "/resume", "/sleep", "/version", "/load",
         "/v1/completions", "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/responses", "/v1/embeddings", "/inference/v1/generate",
         "/collective_rpc", "/reset_prefix_cache", "/server_info", "/metrics/", "/metrics/x", "/Metrics", "/v1/metrics", "/v1/chat/completions/", "/v1//chat/completions", "//metrics",
-        "/v1/chat/completions/batch", "/v1/chat/completions/%2e%2e/%2e%2e/pause",
+        "/v1/models/", "/adapters", "/adapters/support", "/v1/chat/completions/batch", "/v1/chat/completions/%2e%2e/%2e%2e/pause",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_other_routes_do_not_exist(http: TestClient, server: Server, route: str, method: str) -> None:
-    assert http.request(method, route, follow_redirects=False).status_code in (404, 307)
+    assert http.request(method, route, follow_redirects=False).status_code == 404
     assert server.seen == []
 
 
@@ -136,10 +137,21 @@ def test_other_routes_do_not_exist(http: TestClient, server: Server, route: str,
         ({"cache_salt": "mine"}, 400),
         ({"chat_template": "{{ evil }}"}, 400),
         ({"structured_outputs": {"regex": "(a+)+"}}, 400),
-        ({"max_tokens": 100_000}, 400),
+        ({"n": True}, 400),
+        ({"n": 1.0}, 400),
+        ({"temperature": -1}, 400),
+        ({"temperature": "0"}, 400),
+        ({"top_p": 0}, 400),
+        ({"seed": 2**64}, 400),
+        ({"stop": ["x"] * 5}, 400),
+        ({"stop": "x" * 65}, 400),
+        ({"stop": [""]}, 400),
+        ({"user": "x" * 1000}, 400),
+        ({"stream": "yes"}, 400),
+        ({"stream_options": {"continuous_usage_stats": True}}, 400),
+        ({"model": ["support"]}, 400),
         ({"max_tokens": 0}, 400),
         ({"max_tokens": True}, 400),
-        ({"max_completion_tokens": 5000}, 400),
         ({"model": "base"}, 404),
         ({"messages": []}, 400),
         ({"messages": [{"role": "tool", "content": "x"}]}, 400),
@@ -163,7 +175,53 @@ def test_a_body_that_is_too_large_or_no_json_is_refused(http: TestClient, server
     assert http.post("/v1/chat/completions", content=b"x" * (2 << 20)).status_code == 413
     assert http.post("/v1/chat/completions", content=b"{").status_code == 400
     assert http.post("/v1/chat/completions", content=b"[]").status_code == 400
+    assert http.post("/v1/chat/completions", content=b"\xff\xfe").status_code == 400
+    assert http.post("/v1/chat/completions", content=b"[" * 100_000).status_code == 400
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"temperature": NaN',
+        '"temperature": 1e400',
+        '"top_p": -Infinity',
+        '"user": "\\ud800"',
+        '"stop": "\\udc00"',
+        '"n": null, "n": 2',
+    ],
+)
+def test_what_python_would_read_and_nobody_could_write_is_refused(http: TestClient, server: Server, said: str) -> None:
+    body = json.dumps(ASKED)[:-1] + f", {said}}}"
+    reply = http.post("/v1/chat/completions", content=body.encode())
+    assert (reply.status_code, reply.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_more_tokens_than_there_are_to_be_had_are_as_many_as_there_are(
+    http: TestClient, server: Server, name: str
+) -> None:
+    for asked, got in ((100_000, 1024), (7, 7)):
+        assert chat(http, **{name: asked}).status_code == 200
+        assert server.body["max_tokens"] == got
+        assert "max_completion_tokens" not in server.body
+
+
+def test_what_frontdesk_asks_for_is_passed_on_as_it_is(http: TestClient, server: Server) -> None:
+    asked = {
+        "stream": True, "stream_options": {"include_usage": True}, "temperature": 0, "top_p": 0.9, "stop": ["a", "b"], "seed": 3,
+        "n": 1, "user": "u", "presence_penalty": 0.5, "frequency_penalty": None, "max_completion_tokens": 160,
+    }  # fmt: skip
+    assert chat(http, **asked).status_code == 200
+    left = {name: value for name, value in asked.items() if value is not None and name != "max_completion_tokens"}
+    assert server.body == ASKED | left | {"max_tokens": 160, "cache_salt": server.body["cache_salt"]}
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_a_front_without_a_key_is_not_made(key: str) -> None:
+    with pytest.raises(ValueError, match="without a key"):
+        Front(UPSTREAM, key)
 
 
 def test_whoever_asks_too_often_is_told_to_wait_and_others_are_not(server: Server) -> None:
@@ -259,7 +317,7 @@ def test_whoever_goes_away_is_counted(server: Server) -> None:
             await asyncio.Event().wait()
 
     server.pieces = Endless()  # type: ignore[assignment]  # another stream of pieces
-    body = [{"type": "http.request", "body": json.dumps(ASKED | {"stream": True}).encode(), "more_body": False}]
+    body = [question(stream=True)]
 
     async def receive() -> dict[str, Any]:
         if body:
@@ -271,22 +329,84 @@ def test_whoever_goes_away_is_counted(server: Server) -> None:
         if message.get("body"):
             gone.set()
 
-    async def scene() -> str:
-        app = front.app()
-        headers = [(b"authorization", f"Bearer {KEY}".encode())]
-        scope = {
-            "type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers, "query_string": b"",
-            "http_version": "1.1", "scheme": "http", "root_path": "", "server": ("front", 80), "client": ("a", 1),
-        }  # fmt: skip
-        async with app.router.lifespan_context(app):
-            await asyncio.wait_for(app(scope, receive, send), 5)
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://front") as http:
-                return (await http.get("/metrics", headers={"authorization": f"Bearer {KEY}"})).text
-
-    said = asyncio.run(scene())
+    said = asyncio.run(served(front, receive, send))
     assert "frontdesk_front_gone_total 1.0" in said
     assert "frontdesk_front_answering 0.0" in said
+
+
+def question(**changes: Any) -> dict[str, Any]:
+    return {"type": "http.request", "body": json.dumps(ASKED | changes).encode(), "more_body": False}
+
+
+async def served(front: Front, receive: Any, send: Any) -> str:
+    """One request for an answer by ASGI itself; the figures after it."""
+    app = front.app()
+    headers = [(b"authorization", f"Bearer {KEY}".encode())]
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers, "query_string": b"",
+        "http_version": "1.1", "scheme": "http", "root_path": "", "server": ("front", 80), "client": ("a", 1),
+    }  # fmt: skip
+    async with app.router.lifespan_context(app):
+        await asyncio.wait_for(app(scope, receive, send), 5)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://front") as http:
+            return (await http.get("/metrics", headers={"authorization": f"Bearer {KEY}"})).text
+
+
+def waiting(*messages: dict[str, Any]) -> Any:
+    """A client that says this, and then stays and says nothing."""
+    left = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            await asyncio.Event().wait()
+        return left.pop(0)
+
+    return receive
+
+
+def test_a_reader_that_stays_and_does_not_read_loses_its_place(server: Server) -> None:
+    front = Front(UPSTREAM, KEY, Limits(answer_s=0.2), b"salt", httpx.MockTransport(server.handle))
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    said = asyncio.run(served(front, waiting(question(stream=True)), send))
+    assert "frontdesk_front_answering 0.0" in said
+    assert server.pieces.closed
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_does_not_come_is_given_up_in_time(stream: bool) -> None:
+    async def never(_request: httpx.Request) -> httpx.Response:
+        if _request.url.path == "/metrics":
+            return httpx.Response(200)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    statuses = []
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    front = Front(UPSTREAM, KEY, Limits(answer_s=0.2), b"salt", httpx.MockTransport(never))
+    said = asyncio.run(served(front, waiting(question(stream=stream)), send))
+    assert statuses[0] == 504
+    assert 'frontdesk_front_failed_total{reason="timeout"} 1.0' in said
+    assert "frontdesk_front_answering 0.0" in said
+
+
+def test_a_request_that_does_not_end_is_given_up_in_time(server: Server) -> None:
+    statuses = []
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    front = Front(UPSTREAM, KEY, Limits(body_s=0.2), b"salt", httpx.MockTransport(server.handle))
+    begun = {"type": "http.request", "body": b'{"model"', "more_body": True}
+    asyncio.run(served(front, waiting(begun), send))
+    assert statuses[0] == 408
 
 
 def test_figures_of_a_server_that_gives_none_are_a_typed_error(http: TestClient, server: Server) -> None:

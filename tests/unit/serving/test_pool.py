@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -10,7 +11,17 @@ from typing import Any
 import pytest
 
 from serving.engines import ChatEngine
-from serving.errors import ContextOverflow, EngineAway, EngineBroke, EngineBusy, EngineError, EngineTimeout
+from serving.errors import (
+    ContextOverflow,
+    EngineAway,
+    EngineBroke,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineRefused,
+    EngineTimeout,
+    UnknownModel,
+)
 from serving.pool import FAILURES, FIRST_PAUSE_S, Backend, PooledEngine
 from serving.prompts import Message
 
@@ -72,7 +83,9 @@ def test_the_least_busy_one_is_asked() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("trouble", [EngineAway("no connection"), EngineBusy("429")])
+@pytest.mark.parametrize(
+    "trouble", [EngineAway("no connection"), EngineBusy("429"), EngineRefused("key"), UnknownModel("not here")]
+)
 def test_what_was_not_begun_is_asked_of_another(trouble: EngineError) -> None:
     first, second = Scripted(trouble), Scripted("Nine.")
     assert asyncio.run(answer(pool(first, second))) == "Nine."
@@ -85,6 +98,7 @@ def test_what_was_not_begun_is_asked_of_another(trouble: EngineError) -> None:
         ("At ", EngineAway("gone")),
         EngineTimeout("late"),
         EngineBroke("odd"),
+        EngineFailed("HTTP 500"),
         ContextOverflow("long"),
     ],
 )
@@ -129,7 +143,7 @@ def test_where_none_can_be_reached_the_reason_is_told() -> None:
     for _ in range(FAILURES):
         with pytest.raises(EngineAway, match="no connection"):
             asyncio.run(answer(both))
-    with pytest.raises(EngineAway, match="none of 2 model servers"):
+    with pytest.raises(EngineAway, match="none of 2 model servers is asked now; the last trouble: no connection"):
         asyncio.run(answer(both))
 
 
@@ -156,3 +170,48 @@ def test_the_many_questions_that_a_dying_server_leaves_make_one_pause() -> None:
     assert backend.open(101.5)
     backend.failed(101.5)
     assert backend.until == 101.5 + 2 * FIRST_PAUSE_S
+
+
+@pytest.mark.parametrize("trouble", [EngineRefused("key"), UnknownModel("not here"), EngineFailed("HTTP 500")])
+def test_one_that_answers_nobody_is_left_alone_though_it_is_the_least_busy(trouble: EngineError) -> None:
+    async def scene() -> None:
+        broken, well = Scripted(trouble), Scripted("Nine.")
+        both = pool(broken, well)
+        for _ in range(FAILURES + 3):
+            with contextlib.suppress(EngineFailed):
+                assert await answer(both) == "Nine."
+        assert broken.asked == FAILURES
+
+    asyncio.run(scene())
+
+
+def test_one_alone_is_left_alone_as_well_and_says_why() -> None:
+    alone = pool(Scripted(EngineRefused("the endpoint refused the key")))
+    for _ in range(FAILURES + 2):
+        with pytest.raises(EngineRefused, match="the endpoint refused the key"):
+            asyncio.run(answer(alone))
+    assert alone.backends[0].engine.asked == FAILURES  # type: ignore[attr-defined]  # a scripted one
+
+
+def test_streams_that_end_beside_a_trial_do_not_begin_another() -> None:
+    async def scene() -> None:
+        clock = Time()
+        server = Scripted("wait", *[EngineAway("hung")] * FAILURES, "wait", "Nine.")
+        alone = pool(server, clock=clock)
+        begun = alone.stream(ASKED)
+        assert await anext(begun) == "At "
+        for _ in range(FAILURES):
+            with pytest.raises(EngineAway):
+                await answer(alone)
+        clock.now = FIRST_PAUSE_S
+        trial = alone.stream(ASKED)
+        assert await anext(trial) == "At "
+        # An older one ends while the trial runs: the next question still waits for the trial's end.
+        await begun.aclose()
+        with pytest.raises(EngineAway, match="none of 1"):
+            await answer(alone)
+        assert alone.backends[0].trying
+        await trial.aclose()
+        assert await answer(alone) == "Nine."
+
+    asyncio.run(scene())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,8 @@ TUNED = Release(
 )
 
 
-def server(release: Release, port: int = 8001, pid: int | None = None) -> Announced:
-    return Announced(f"http://127.0.0.1:{port}", f"key-{port}", release.label, pid or os.getpid())
+def server(release: Release, port: int = 8001) -> Announced:
+    return Announced(f"http://127.0.0.1:{port}", f"key-{port}", release.label, os.getpid())
 
 
 def test_an_announcement_is_its_owners_and_goes_with_its_server(tmp_path: Path) -> None:
@@ -37,10 +39,16 @@ def test_an_announcement_is_its_owners_and_goes_with_its_server(tmp_path: Path) 
 
 
 def test_what_a_killed_server_left_behind_is_not_asked(tmp_path: Path) -> None:
-    with announced(tmp_path, server(SUPPORT, pid=2**22 - 1)):
-        (tmp_path / FOLDER / "torn.json").write_text("{")
-        (tmp_path / FOLDER / "odd.json").write_text('{"url": 1}')
-        assert running(tmp_path) == []
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    (folder / "torn.json").write_text("{")
+    (folder / "odd.json").write_text('{"url": 1}')
+    # Its number is that of a process that is there: another one, since the machine was started anew.
+    (folder / "killed.json").write_text(json.dumps(asdict(server(SUPPORT))))
+    assert running(tmp_path) == []
+    with announced(tmp_path, server(TUNED, 8002)):
+        assert [each.release for each in running(tmp_path)] == [TUNED.label]
+        assert len(list(folder.iterdir())) == 1
 
 
 def test_a_release_is_asked_where_it_is_served_and_as_it_was_made(

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.errors import SettingsError
 from ingest.settings import load_settings
-from serving.engines import endpoint_engine
+from serving.engines import endpoint_engine, is_here
 from serving.settings import ServingSettings
 
 
@@ -50,6 +50,23 @@ def test_dotenv_is_read_and_the_environment_goes_first(tmp_path: Path, monkeypat
 def test_the_key_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRONTDESK_ENDPOINT_API_KEY", "sk-secret")
     assert "sk-secret" not in repr(load_settings(ServingSettings))
+
+
+@pytest.mark.parametrize("name", ["ENDPOINT_API_KEY", "ENDPOINT_URL", "ENDPOINT_MODEL"])
+def test_a_line_that_was_not_filled_in_says_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"FRONTDESK_{name}", "  ")
+    assert getattr(load_settings(ServingSettings), name.lower()) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8001/v1", True), ("http://[::1]:8001/v1", True), ("http://localhost:8001", True), ("http://10.0.0.1/v1", False),
+        ("https://models.example.com/v1", False), ("http://localhost.example.com/v1", False),
+    ],
+)  # fmt: skip
+def test_which_servers_are_on_this_machine(url: str, here: bool) -> None:
+    assert is_here(url) is here
 
 
 def test_without_a_url_there_is_no_endpoint() -> None:
