@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from tests import packaged_model
-from tests.integration.http_server import free_port
+from tests.integration.http_server import Server, example, free_port, serving
 
 KEY = "a-key-of-the-front-000000"
 START_S = 600
@@ -96,6 +96,15 @@ def model_serving(home: Path, *said: str, release: str = "support") -> Iterator[
         for child in children:
             if child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
                 child.kill()
+
+
+@contextmanager
+def beside(home: Path, **settings: str) -> Iterator[Server]:
+    """frontdesk on the same data folder, with a file in it: it finds the model server by itself."""
+    with serving(home, **settings) as server:
+        assert server.upload(example("en/warranty.docx")).status_code == 202
+        assert {document["state"] for document in server.settled().values()} == {"ready"}
+        yield server
 
 
 def story(client: httpx.Client) -> None:

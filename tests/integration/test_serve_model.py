@@ -17,8 +17,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.server_watch import EVERY_S
-from tests.integration.http_server import Server, example, serving
-from tests.integration.model_server_rig import KEY, ModelServer, announcement, model_serving, story
+from tests.integration.http_server import Server
+from tests.integration.model_server_rig import KEY, ModelServer, announcement, beside, model_serving, story
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
 QUESTION = "How long is the motor of the WM-900 guaranteed?"
@@ -37,11 +37,8 @@ def model_server(home: Path) -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
-    """frontdesk on the same data folder: it finds the model server by itself."""
     assert model_server.url
-    with serving(home) as server:
-        assert server.upload(example("en/warranty.docx")).status_code == 202
-        assert {document["state"] for document in server.settled().values()} == {"ready"}
+    with beside(home) as server:
         yield server
 
 

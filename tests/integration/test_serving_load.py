@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.integration.http_server import Server, example, serving
+from tests.integration.http_server import Server
 from tests.integration.load_rig import CLIENTS, frontdesk, loaded, until
-from tests.integration.model_server_rig import START_S, ModelServer, announcement, model_serving, story
+from tests.integration.model_server_rig import START_S, ModelServer, announcement, beside, model_serving, story
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -29,11 +30,9 @@ def model_server(home: Path) -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
-    """frontdesk beside it; nothing is answered from memory, so that every question is asked."""
+    """Nothing is answered from memory, so that every question is asked."""
     assert model_server.url
-    with serving(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
-        assert server.upload(example("en/warranty.docx")).status_code == 202
-        assert {document["state"] for document in server.settled().values()} == {"ready"}
+    with beside(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
         yield server
 
 
@@ -76,3 +75,13 @@ def test_a_killed_server_costs_nobody_an_answer_and_is_asked_again_when_it_is_ba
     assert load.hung == []
     assert {status for _, status, _, _ in load.replies} == {200}
     assert set(load.engines()) == {"endpoint", "extractive"}
+
+
+def test_one_that_is_killed_itself_leaves_no_vllm_behind(model_server: ModelServer) -> None:
+    children = psutil.Process(model_server.process.pid).children(recursive=True)
+    # vLLM's engine is a process of its own.
+    assert len(children) > 1
+    model_server.process.kill()
+    model_server.process.wait(10)
+    _, left = psutil.wait_procs(children, 40)
+    assert not [each for each in left if each.status() != psutil.STATUS_ZOMBIE]

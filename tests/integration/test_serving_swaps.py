@@ -14,9 +14,9 @@ from ingest.settings import IngestSettings
 from serving.live import LiveReleases
 from serving.loading import packaged_base
 from serving.release_store import SHIPPED, ReleaseStore
-from tests.integration.http_server import Server, example, serving
+from tests.integration.http_server import Server
 from tests.integration.load_rig import CLIENTS, loaded, until
-from tests.integration.model_server_rig import ModelServer, model_serving
+from tests.integration.model_server_rig import ModelServer, beside, model_serving
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -36,9 +36,7 @@ def model_server(home: Path) -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def api(home: Path, model_server: ModelServer) -> Iterator[Server]:
     assert model_server.url
-    with serving(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
-        assert server.upload(example("en/warranty.docx")).status_code == 202
-        assert {document["state"] for document in server.settled().values()} == {"ready"}
+    with beside(home, FRONTDESK_CACHE_ANSWERS="0", FRONTDESK_ENDPOINT_TIMEOUT_S="30") as server:
         yield server
 
 
