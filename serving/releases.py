@@ -134,8 +134,12 @@ class Release:
 
     @property
     def parent(self) -> str:
-        """Label of the release that it was converted from; "" where it was not."""
-        return str(self.manifest.about.get("parent", ""))
+        """Label of the release that it was converted from; "" where it was not.
+
+        Of one that was trained further, ``about`` names a ``parent``, too: it is another model, and is gated by itself.
+        """
+        about = self.manifest.about
+        return str(about.get("parent", "")) if about.get("parent_id") else ""
 
     @property
     def packed(self) -> str:
