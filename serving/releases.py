@@ -98,6 +98,8 @@ class Manifest:
         known = {**values, "base": Base(**values["base"]), "learnt_from": learnt}
         if "languages" in known:
             known["languages"] = tuple(known["languages"])
+        if not all(isinstance(known.get(name, {}), Mapping) for name in ("files", "about")):
+            raise TypeError("files and about are objects")
         manifest = cls(**known)
         if manifest.kind not in (BASE_KIND, ADAPTER, MERGED, GGUF) or manifest.prompt not in ("brief", "full"):
             raise ValueError("kind is base, adapter, merged or gguf; prompt is brief or full")
