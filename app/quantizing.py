@@ -17,7 +17,7 @@ from ingest.stages import Progress
 from serving.compressor import compress, find_compressor
 from serving.conversion import CALIBRATED, Converter, Packer, Wanted, calibration_said, refuse
 from serving.errors import CannotQuantize
-from serving.loading import convert
+from serving.loading import read_tokenizer
 from serving.machine import this_machine
 from serving.releases import LIVE, Release
 
@@ -56,7 +56,8 @@ def quantize(
             raise CannotQuantize(
                 f"--to {wanted.method} looks at what the model reads: name a knowledge base with pairs (--calibrate KB)"
             )
-        packer = partial(_packed, python, wanted.method, calibration(settings, calibrate, texts, report), calibrate)
+        read = calibration(settings, parent, calibrate, texts, report)
+        packer = partial(_packed, python, wanted.method, read, calibrate)
     models = settings.ingest.models_folder
 
     def told(stage: str, done: int, total: int) -> None:
@@ -71,15 +72,20 @@ def _packed(
     return {**compress(python, method, texts, weights, target, told), **calibration_said(texts, kb)}
 
 
-def calibration(settings: Settings, kb: str, most: int, report: Progress) -> list[str]:
-    """Texts as the model reads and writes them: prompts of the training side's pairs with their answers.
+def calibration(settings: Settings, parent: Release, kb: str, most: int, report: Progress) -> list[str]:
+    """Texts as the model reads and writes them, in its own chat template: prompts of the training side's pairs with their answers.
+
+    parent: whose weights will read them; of another family than the packaged model it has marks of its own.
 
     Raises:
-        CannotQuantize: there are too few pairs.
+        DamagedRelease: its tokenizer cannot be read.
+        CannotQuantize: there are too few pairs, or it has no chat template.
     """
     recipe = Recipe(name="calibration", data=Data(kb=kb))
     material = material_of(recipe, settings, report)
-    tokenizer = _tokenizer(settings)
+    tokenizer = read_tokenizer(settings.ingest.models_folder, parent)
+    if not tokenizer.chat_template:
+        raise CannotQuantize(f"the tokenizer of {parent.label} has no chat template, so nobody knows how it is asked")
 
     def count(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -91,12 +97,6 @@ def calibration(settings: Settings, kb: str, most: int, report: Progress) -> lis
             f"{kb} has {len(texts)} pairs to calibrate on, and {FEWEST} are needed: frontdesk pairs make --kb {kb}, then pairs split"
         )
     return texts
-
-
-def _tokenizer(settings: Settings) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(convert(settings.ingest.models_folder), local_files_only=True)
 
 
 def _text(tokenizer: Any, example: Example) -> str:

@@ -138,6 +138,8 @@ def run_gate(
 def parent_of(release: Release, store: ReleaseStore, against: str = "") -> Release | None:
     """What a release is compared with as its parent; None where it was not converted and nobody named one.
 
+    A release that was trained on top of another has no parent in this sense: who wants the two compared, says so.
+
     Raises:
         NoSuchRelease: it is not there any more, or another one has its name now.
     """

@@ -18,16 +18,27 @@ IGNORED = "lm_head"
 _NIBBLES = 8
 
 
+def quantization_of(folder: Path) -> dict[str, Any]:
+    """The ``quantization_config`` of a model's folder; empty where its weights are not packed.
+
+    Raises:
+        OSError, ValueError: its config.json cannot be read.
+    """
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config") or {}
+    if not isinstance(said, dict):
+        raise ValueError("the quantization_config of its config.json is no JSON object")
+    # The packaged weights, converted by an earlier version, still say that they are packed, and are not.
+    return {} if said.get("quant_method") == "gguf" else said
+
+
 def packing_of(folder: Path) -> str:
     """The layout of a model's folder; "" where its weights are not packed.
 
     Raises:
-        ValueError: it is packed in a way that is not read here.
+        OSError, ValueError: its config.json cannot be read, or it is packed in a way that is not read here.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    said = config.get("quantization_config")
-    # The packaged weights, converted by an earlier version, still say that they are packed, and are not.
-    if not said or said.get("quant_method") == "gguf":
+    said = quantization_of(folder)
+    if not said:
         return ""
     layout = str(said.get("format", ""))
     if said.get("quant_method") != METHOD or layout not in (INT8, INT4):
@@ -159,4 +170,5 @@ def unpacked(words: Any, columns: int) -> Any:
 
 def described(config: Mapping[str, Any]) -> str:
     """What a quantization_config says, in a few words; "" for none."""
-    return f"{config.get('quant_method', '')} {config.get('format', '')}".strip()
+    named = f"{config.get('quant_method', '')} {config.get('format', '')}".strip()
+    return named or ("quantization_config" if config else "")

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.compressed import write_int8
+from serving.compressed import described, quantization_of, write_int8
 from serving.errors import CannotQuantize
 from serving.gguf_file import FILE, TYPES, write_gguf
 from serving.loading import Loaded, load
 from serving.release_store import ReleaseStore
-from serving.releases import GGUF, Release
+from serving.releases import GGUF, MERGED, Release
 
 BF16, INT8, W8A8, AWQ, GPTQ = "bf16", "int8", "w8a8", "awq", "gptq"
 METHODS = (BF16, INT8, GGUF, W8A8, AWQ, GPTQ)
@@ -139,11 +139,24 @@ def refuse(parent: Release, wanted: Wanted) -> None:
         raise CannotQuantize(f"--to {wanted.method}: one of {', '.join(METHODS)}")
     if wanted.method == GGUF and wanted.kind not in TYPES:
         raise CannotQuantize(f"--type {wanted.kind}: one of {', '.join(TYPES)}")
-    if parent.packed and parent.packed != BF16:
+    if packing := _packing(parent):
         raise CannotQuantize(
-            f"release {parent.label} was made smaller already ({parent.packed}), and what is rounded twice loses twice: "
-            f"convert {parent.parent}"
+            f"release {parent.label} was made smaller already ({packing}), and what is rounded twice loses twice: "
+            f"convert {parent.parent or 'the model that it was made from'}"
         )
+
+
+def _packing(parent: Release) -> str:
+    """How a release was made smaller, as it says itself or as its weights do, wherever they were made; "" where it was not."""
+    if parent.packed and parent.packed != BF16:
+        return parent.packed
+    if parent.folder is None or parent.manifest.kind != MERGED:
+        return ""
+    try:
+        return described(quantization_of(parent.folder))
+    except (OSError, ValueError):
+        # Loading says what is wrong with it.
+        return ""
 
 
 def calibration_said(texts: Sequence[str], source: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class Int8Linear(nn.Module):
         self.out_features, self.in_features = weight.shape
         self._packed: object = None
         self._plain: Tensor | None = None
-        self._bias = None if bias is None else bias.to(dtype)
+        # A parameter, so that a state of the model that has it, or lacks it, is loaded or refused like any other.
+        self.bias = None if bias is None else nn.Parameter(bias.detach().to(dtype), requires_grad=False)
         if has_kernels():
             rows = scale.reshape(-1).double()
             zeros = torch.zeros_like(rows, dtype=torch.int64)
@@ -52,7 +53,7 @@ class Int8Linear(nn.Module):
         """The layer's output, in the inputs' type."""
         if self._packed is None:
             assert self._plain is not None  # noqa: S101 - one of the two is set
-            return nn.functional.linear(inputs, self._plain, self._bias)
+            return nn.functional.linear(inputs, self._plain, self.bias)
         exact = inputs.float()
         # The kernel rounds by one scale for all it is given. With every token's largest number at 1 that is nearly
         # a scale a token, so none is drowned by a louder neighbour, in the prompt or in the batch.
@@ -60,7 +61,7 @@ class Int8Linear(nn.Module):
         # Without VNNI, sums of two products can leave 16 bits; then inputs have 7 bits.
         found: Tensor = torch.ops.quantized.linear_dynamic(exact / largest, self._packed, not _wide_sums())
         scaled = (found * largest).to(inputs.dtype)
-        return scaled if self._bias is None else scaled + self._bias
+        return scaled if self.bias is None else scaled + self.bias
 
 
 def has_kernels() -> bool:
@@ -74,7 +75,7 @@ def _wide_sums() -> bool:
 
 
 def packed_linears(model: nn.Module, weights: dict[str, tuple[Tensor, Tensor]], dtype: torch.dtype) -> None:
-    """Put int8 layers in the place of a model's linear ones.
+    """Put int8 layers in the place of a model's linear ones; biases are still those of the model.
 
     weights: (int8 weights, scales) by the layer's name.
     """

@@ -56,11 +56,9 @@ def load(models: Path, dtype: str, release: Release | None = None) -> Loaded:
     release.verify()
     try:
         if release.manifest.kind == MERGED:
-            return Loaded(_read_whole(release.folder, dtype, wanted), _tokenizer(release.folder, models))
+            return Loaded(_read_whole(release.folder, dtype, wanted), read_tokenizer(models, release))
         if release.manifest.kind == GGUF:
-            folder = _unpacked(release, models)
-            own = release.folder if (release.folder / "tokenizer.json").exists() else folder
-            return Loaded(read_model(folder, wanted), _tokenizer(own, models))
+            return Loaded(read_model(_unpacked(release, models), wanted), read_tokenizer(models, release))
         if release.manifest.base != packaged_base():
             raise DamagedRelease(
                 f"release {release.label} was made on {release.manifest.base.name}, which is not the packaged model here"
@@ -71,7 +69,30 @@ def load(models: Path, dtype: str, release: Release | None = None) -> Loaded:
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as exc:
         # Its hashes are right, so it was made like that: the reason is the library's.
-        raise DamagedRelease(f"release {release.label} cannot be loaded: {str(exc).splitlines()[0][:300]}") from exc
+        raise _unreadable(release, exc) from exc
+
+
+def read_tokenizer(models: Path, release: Release | None = None) -> Any:
+    """The tokenizer, with its chat template, that ``load`` gives with the weights: the release's own where its weights are its own.
+
+    Raises:
+        DamagedRelease: the release's cannot be read.
+        OSError, ValueError, ImportError: the packaged model's cannot be read.
+    """
+    if release is None or release.folder is None or release.manifest.kind not in (MERGED, GGUF):
+        return _tokenizer(convert(models), models)
+    try:
+        own = release.folder
+        if release.manifest.kind == GGUF and not (own / "tokenizer.json").exists():
+            own = _unpacked(release, models)
+        return _tokenizer(own, models)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as exc:
+        raise _unreadable(release, exc) from exc
+
+
+def _unreadable(release: Release, exc: Exception) -> DamagedRelease:
+    why = (str(exc).splitlines() or [type(exc).__name__])[0]
+    return DamagedRelease(f"release {release.label} cannot be loaded: {why[:300]}")
 
 
 def _read_whole(folder: Path, dtype: str, wanted: Any) -> Any:

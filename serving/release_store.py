@@ -15,8 +15,10 @@ from typing import Any
 
 from serving.errors import DamagedRelease, NoSuchRelease, ReleaseError
 from serving.releases import (
+    ADAPTER,
     BASE,
     LIVE,
+    MANIFEST,
     SUPPORT,
     Base,
     Learnt,
@@ -61,11 +63,15 @@ class ReleaseStore:
     ) -> Release:
         """Copy a folder of an adapter or a model as a release; one with the same content is there once.
 
-        said: fields of ``Manifest``; they go before those of the trainer's draft.
+        The folder of a release, brought from another data folder, stays that release, with its id and all that it says of
+        itself, unless something else is said of it here. The verdict of its gate stays behind: that was of another machine.
+
+        said: fields of ``Manifest``; they go before those of the release or of the trainer's draft.
 
         Raises:
             UnsafeRelease: the folder holds what could run code.
-            ReleaseError: it holds no model, the name cannot be used, or what is said of it makes no manifest.
+            ReleaseError: it holds no model, the name cannot be used, what is said of it makes no manifest, or it is a
+                release's whose files or manifest were changed, or one made on another model.
         """
         base = self._base()
         if not base.sha256:
@@ -73,12 +79,14 @@ class ReleaseStore:
                 "the packaged model is not installed, so nothing can be released on it: run `make setup`"
             )
         files = check_files(source)
-        draft = {**_draft(source), **(said or {})}
+        brought = _brought(source, files, base)
+        draft = {**(_draft(source) if brought is None else asdict(brought)), **(said or {})}
         named = checked_name(name or str(draft.pop("name", source.name.lower())))
         draft.pop("name", None)
         learnt_from = (*(Learnt(**each) for each in draft.pop("learnt_from", ())), *learnt)
         try:
-            bare = {"name": named, "kind": kind_of(files), "base": asdict(base)}
+            made_on = base if brought is None else brought.base
+            bare = {"name": named, "kind": kind_of(files), "base": asdict(made_on)}
             manifest = replace(
                 Manifest.of({**draft, **bare, "files": files}), learnt_from=tuple(dict.fromkeys(learnt_from))
             )
@@ -198,6 +206,32 @@ class ReleaseStore:
             reasons = [line["reason"] for line in gate.get("lines", ()) if not line.get("passed")]
             return f"release {release.label} did not pass its gate: {'; '.join(reasons) or 'no line passed'}"
         return ""
+
+
+def _brought(source: Path, files: Mapping[str, str], base: Base) -> Manifest | None:
+    """What a folder that is a release says of itself; None of any other folder.
+
+    files: what is there, by hash; base: the packaged model here.
+
+    Raises:
+        ReleaseError: it is not what its ``release.json`` says, or it has an adapter for another model.
+    """
+    if not (source / MANIFEST).exists():
+        return None
+    # Taken for a folder without a past, it would be a release that learnt from nothing and was made of nothing.
+    instead = f"copy the release anew, or remove {MANIFEST} to add the folder as one of which nothing is known"
+    try:
+        manifest = read_release(source).manifest
+    except DamagedRelease as exc:
+        raise ReleaseError(f"{source / MANIFEST} was changed or cannot be read: {instead}") from exc
+    said = manifest.files
+    if changed := sorted(name for name in {*said, *files} if said.get(name) != files.get(name)):
+        raise ReleaseError(f"{changed[0]} in {source} is not what its {MANIFEST} says: {instead}")
+    if manifest.kind != kind_of(files):
+        raise ReleaseError(f"{source} holds no {manifest.kind}, as its {MANIFEST} says: {instead}")
+    if manifest.kind == ADAPTER and manifest.base != base:
+        raise ReleaseError(f"{source} was made on {manifest.base.name}, which is not the packaged model here")
+    return manifest
 
 
 def _draft(source: Path) -> dict[str, Any]:

@@ -98,6 +98,8 @@ class Manifest:
         known = {**values, "base": Base(**values["base"]), "learnt_from": learnt}
         if "languages" in known:
             known["languages"] = tuple(known["languages"])
+        if not all(isinstance(known.get(name, {}), Mapping) for name in ("files", "about")):
+            raise TypeError("files and about are objects")
         manifest = cls(**known)
         if manifest.kind not in (BASE_KIND, ADAPTER, MERGED, GGUF) or manifest.prompt not in ("brief", "full"):
             raise ValueError("kind is base, adapter, merged or gguf; prompt is brief or full")
@@ -134,8 +136,12 @@ class Release:
 
     @property
     def parent(self) -> str:
-        """Label of the release that it was converted from; "" where it was not."""
-        return str(self.manifest.about.get("parent", ""))
+        """Label of the release that it was converted from; "" where it was not.
+
+        Of one that was trained further, ``about`` names a ``parent``, too: it is another model, and is gated by itself.
+        """
+        about = self.manifest.about
+        return str(about.get("parent", "")) if about.get("parent_id") else ""
 
     @property
     def packed(self) -> str:

@@ -194,7 +194,11 @@ class Writer:
         import torch
 
         if self._plain is None:
-            self._plain = batches_well(loaded.model)
+            try:
+                self._plain = batches_well(loaded.model)
+            except Exception as exc:  # noqa: BLE001 - carried to each caller's thread and raised there
+                self.fail(exc)
+                return
         batch = _Batch()
         try:
             with torch.inference_mode():

@@ -80,8 +80,13 @@ def show(release: ReleaseArgument, as_json: JsonOption = False) -> None:
 @app.command("add")
 @reported
 def add(
-    folder: Annotated[Path, typer.Argument(help="A LoRA adapter or a whole model, in safetensors.")],
-    name: Annotated[str | None, typer.Option(help="Its name; the trainer's, or the folder's, when not given.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(help="A LoRA adapter or a whole model, in safetensors; or a release's folder.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Its name; its release's or trainer's, or the folder's, when not given."),
+    ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="`full` for a tuned model, `brief` for an untuned small one.")
     ] = None,
@@ -93,7 +98,10 @@ def add(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a folder as a release. Its files are hashed and copied; what could hold code is refused."""
+    """Add a folder as a release. Its files are hashed and copied; what could hold code is refused.
+
+    The folder of a release from another machine stays that release: same id, same parent, learnt from the same passages.
+    """
     from app.errors import UsageError
     from finetune.evaluate import read_rows
     from serving.releases import Learnt

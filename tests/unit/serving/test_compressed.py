@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,23 @@ def near(model: object, other: object) -> float:
     return float(torch.cosine_similarity(mine, theirs, dim=0))
 
 
+def tiny_qwen() -> Any:
+    """A model whose attention has biases, as published."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    marks = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    return Qwen2ForCausalLM(Qwen2Config(vocab_size=320, num_key_value_heads=2, **sizes, **marks)).eval()
+
+
+def loud(model: Any) -> None:
+    """Biases that say something; new ones are zeros."""
+    for each in model.modules():
+        if isinstance(each, torch.nn.Linear) and each.bias is not None:
+            each.bias.data.normal_()
+
+
 def test_int8_weights_write_nearly_what_the_whole_ones_do(tmp_path: Path) -> None:
     model = tiny_llama(320)
     write_int8(model, tmp_path / "int8")
@@ -34,13 +52,46 @@ def test_int8_weights_write_nearly_what_the_whole_ones_do(tmp_path: Path) -> Non
     assert "lm_head.weight" not in load_file(tmp_path / "int8" / "model.safetensors")
 
 
+@pytest.mark.parametrize("kernels", [True, False])
+def test_biases_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: bool) -> None:
+    if not kernels:
+        monkeypatch.setattr("serving.int8.has_kernels", lambda: False)
+    for name, model in {"llama": tiny_llama(320, attention_bias=True, mlp_bias=True), "qwen": tiny_qwen()}.items():
+        loud(model)
+        write_int8(model, tmp_path / name)
+        read = read_compressed(tmp_path / name, torch.float32)
+        layer = read.model.layers[0].self_attn.q_proj
+        assert isinstance(layer, Int8Linear)
+        assert torch.allclose(layer.bias, model.model.layers[0].self_attn.q_proj.bias, atol=0.02)
+        assert near(model, read) > 0.999
+        # They are what makes the answer.
+        for each in model.modules():
+            if isinstance(each, torch.nn.Linear) and each.bias is not None:
+                each.bias.data.zero_()
+        assert near(model, read) < 0.99
+
+
+def test_a_bias_that_is_missing_or_too_much_does_not_fit(tmp_path: Path) -> None:
+    bias = "model.layers.0.self_attn.q_proj.bias"
+    with_biases, without = tmp_path / "with", tmp_path / "without"
+    write_int8(tiny_llama(320, attention_bias=True), with_biases)
+    write_int8(tiny_llama(320), without)
+    file = "model.safetensors"
+    mine, theirs = load_file(with_biases / file), load_file(without / file)
+    theirs[bias] = mine.pop(bias)
+    for folder, tensors in ((with_biases, mine), (without, theirs)):
+        save_file(tensors, folder / file)
+        with pytest.raises(ValueError, match=r"q_proj\.bias"):
+            read_compressed(folder, torch.float32)
+
+
 def test_a_token_is_not_drowned_by_loud_neighbours() -> None:
     torch.manual_seed(0)
     weight, scale = rounded(torch.randn(16, 32))
     layer = Int8Linear(weight, scale, torch.randn(16), torch.float32)
     alone = torch.randn(1, 32)
     loud = torch.cat([alone, 1000 * torch.randn(3, 32)])
-    exact = alone @ (weight.float() * scale).t() + layer._bias
+    exact = alone @ (weight.float() * scale).t() + layer.bias
     # With one scale for all of them, it would be rounded to nothing.
     assert torch.allclose(layer(loud)[0], exact[0], atol=0.2)
     assert torch.allclose(layer(alone)[0], exact[0], atol=0.2)
@@ -70,7 +121,8 @@ def packed_words(values: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_four_bits_are_multiplied_out(tmp_path: Path, symmetric: bool) -> None:
-    model = tiny_llama(320)
+    model = tiny_llama(320, attention_bias=True)
+    loud(model)
     group, folder = 32, tmp_path / "int4"
     folder.mkdir()
     tensors = {n: v.contiguous() for n, v in model.state_dict().items() if n != "lm_head.weight"}
@@ -93,6 +145,9 @@ def test_four_bits_are_multiplied_out(tmp_path: Path, symmetric: bool) -> None:
     read = read_compressed(folder, torch.float32)
     for name, value in expected.items():
         assert torch.allclose(read.state_dict()[name], value, atol=1e-6)
+    biases = {name: value for name, value in model.state_dict().items() if name.endswith(".bias")}
+    assert biases
+    assert all(torch.equal(read.state_dict()[name], value) for name, value in biases.items())
 
 
 def test_words_hold_eight_numbers_the_lowest_bits_first() -> None:

@@ -45,6 +45,31 @@ def test_merged_weights_lose_nothing_so_they_may_be_made_smaller() -> None:
     refuse(release("bf16"), Wanted("int8"))
 
 
+@pytest.mark.parametrize("method", ["compressed-tensors", "awq"])
+def test_packed_weights_are_not_packed_again_whoever_made_them(tmp_path: Path, method: str) -> None:
+    added = replace(release(), folder=tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    refuse(added, Wanted("int8"))
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": method}}))
+    with pytest.raises(CannotQuantize, match=f"\\({method}\\).*convert the model that it was made from"):
+        refuse(added, Wanted("int8"))
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": "gguf"}}))
+    refuse(added, Wanted("int8"))
+
+
+def test_a_release_that_was_made_on_another_machine_is_not_converted_again_here(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "config.json").write_text("{}")
+    about = {"parent": "tuned@0123", "parent_id": "0" * 64, "method": "awq"}
+    there = ReleaseStore(tmp_path / "there", lambda: BASE, tmp_path / "none").add(made, "packed", {"about": about})
+    assert there.folder is not None
+    brought = ReleaseStore(tmp_path / "here", lambda: BASE, tmp_path / "none").add(there.folder)
+    with pytest.raises(CannotQuantize, match="convert tuned@0123"):
+        refuse(brought, Wanted("int8"))
+
+
 def test_a_gguf_release_is_not_served_by_vllm_and_its_parent_is_named(tmp_path: Path) -> None:
     packed = release("gguf q8_0", "gguf")
     assert "serve the release that it was made from (tuned@0123)" in why_not_served(packed)

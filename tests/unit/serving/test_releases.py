@@ -129,6 +129,76 @@ def test_the_trainer_says_what_it_made(store: ReleaseStore, tmp_path: Path) -> N
         store.add(folder)
 
 
+SAID = {
+    "prompt": "full", "small": False, "context": 500, "languages": ["en", "zh"],
+    "about": {"parent": "tuned@0123", "parent_id": "0" * 64, "method": "int8"},
+}  # fmt: skip
+
+
+def elsewhere(tmp_path: Path, base: Base = BASE) -> Release:
+    """A release of another machine, gated there."""
+    store = ReleaseStore(tmp_path / "elsewhere", lambda: base, tmp_path / "none")
+    made = store.add(adapter(tmp_path / "made"), "brought", SAID, [Learnt("default", "a.md", "h")])
+    store.keep_gate(made, {"passed": True, "lines": []})
+    return made
+
+
+def folder_of(release: Release) -> Path:
+    assert release.folder is not None
+    return release.folder
+
+
+def test_a_release_that_is_brought_here_stays_what_it_is(store: ReleaseStore, tmp_path: Path) -> None:
+    made = elsewhere(tmp_path)
+    brought = store.add(folder_of(made))
+    assert (brought.id, brought.parent, brought.packed) == (made.id, "tuned@0123", "int8")
+    assert brought.manifest == made.manifest
+    assert [each.id for each in store.learnt_from("default", ["a.md"])] == [made.id]
+    assert store.add(folder_of(made)).id == made.id
+    # A gate that was passed elsewhere measured another machine.
+    assert "has not been through a gate" in store.why_not(brought)
+    brought.verify()
+
+
+def test_what_is_said_here_goes_before_and_forgets_nothing(store: ReleaseStore, tmp_path: Path) -> None:
+    made = elsewhere(tmp_path)
+    other = store.add(folder_of(made), "other", {"small": True}, [Learnt("default", "b.md")])
+    assert (other.name, other.manifest.small, other.manifest.context) == ("other", True, 500)
+    assert other.parent == made.parent
+    assert other.manifest.learnt_from == (Learnt("default", "a.md", "h"), Learnt("default", "b.md"))
+
+
+def in_manifest(old: str, new: str) -> Change:
+    return lambda f: (f / "release.json").write_text((f / "release.json").read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: (f / "adapter_model.safetensors").write_bytes(b"x"), "adapter_model.safetensors in .* is not what"),
+        (lambda f: (f / "more.safetensors").write_bytes(b"x"), "more.safetensors in .* is not what"),
+        (lambda f: (f / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}'), "adapter_config.json in"),
+        (in_manifest('"a.md"', '"b.md"'), "was changed or cannot be read"),
+        (in_manifest("{", ""), "was changed or cannot be read"),
+        (in_manifest('"about": {', '"about": 3, "more": {'), "was changed or cannot be read"),
+    ],
+)
+def test_a_release_that_was_changed_on_its_way_is_not_taken_for_another(
+    store: ReleaseStore, tmp_path: Path, change: Change, words: str
+) -> None:
+    folder = folder_of(elsewhere(tmp_path))
+    change(folder)
+    with pytest.raises(ReleaseError, match=words):
+        store.add(folder)
+    assert [each.label for each in store.all()] == ["base"]
+
+
+def test_an_adapter_of_another_model_is_not_brought_here(store: ReleaseStore, tmp_path: Path) -> None:
+    made = elsewhere(tmp_path, Base("other model", "1" * 64))
+    with pytest.raises(ReleaseError, match="made on other model"):
+        store.add(folder_of(made))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 
 from serving.errors import EngineTimeout
 from serving.loading import Loaded
+from serving.packaged import PackagedModel
+from serving.prompts import Message
 from serving.writing import END, Read, Writer, Writing, batches_well
 
 WORDS = 60
@@ -176,6 +179,21 @@ def test_what_waits_is_told_when_the_model_fails() -> None:
     writer.fail(RuntimeError("closed"))
     assert str(waiting.error) == "closed"
     assert waiting.after == 1
+
+
+def test_a_model_that_cannot_be_looked_at_fails_all_that_wait(tmp_path: Path) -> None:
+    readers = [Reader("x"), Reader("y")]
+    written(Writer(), Loaded(None, Letters()), readers)
+    assert all(isinstance(r.error, AttributeError) for r in readers)
+    assert all((r.ends, r.after) == (1, 1) for r in readers)
+    # Nobody waits for ever, and the next one finds room.
+    packaged = PackagedModel(tmp_path)
+    packaged._loaded = Loaded(None, Letters())
+    for _ in range(2):
+        with pytest.raises(AttributeError):
+            list(packaged.generate([Message("user", "x")], 4, threading.Event(), time.monotonic() + 60))
+        assert packaged.queued == 0
+    packaged.close()
 
 
 def test_each_is_told_of_its_end_once_even_where_the_batch_breaks() -> None:
