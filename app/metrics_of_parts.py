@@ -24,7 +24,11 @@ class ServerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Three families, by server and release."""
         labels = ["server", "release"]
-        well = GaugeMetricFamily("frontdesk_model_server_well", "Whether a model server replies", labels=labels)
+        well = GaugeMetricFamily(
+            "frontdesk_model_server_well",
+            "Whether a model server replies; 0, too, for one that ended and was not stopped",
+            labels=labels,
+        )
         alone = GaugeMetricFamily(
             "frontdesk_model_server_left_alone",
             "Whether it is left alone for a while, as it failed in a row",
@@ -36,7 +40,7 @@ class ServerMetrics(Collector):
         # Two processes may announce the same address for a moment; a label set is given once.
         for server in {(each.url, each.release): each for each in self._seen()}.values():
             values = [server.url, server.release]
-            well.add_metric(values, float(server.state is not State.AWAY))
+            well.add_metric(values, float(server.state.well))
             alone.add_metric(values, float(server.state is State.LEFT_ALONE))
             asking.add_metric(values, server.asking)
         yield from (well, alone, asking)

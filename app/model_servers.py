@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from app.workspace import Workspace
+from serving.announcements import FOLDER, Announced, running
 from serving.pool import Backend, PooledEngine
 from serving.server_watch import ModelServer, ServerWatch, servers_at
 
@@ -15,11 +19,28 @@ def watch_of(workspace: Workspace) -> ServerWatch:
         if serving.endpoint_urls:
             key = serving.endpoint_api_key.get_secret_value() if serving.endpoint_api_key else ""
             return servers_at(serving.endpoint_urls, key, serving.endpoint_model or "")
-        return [ModelServer(found.url, found.key, found.release) for found in workspace.served.announced()]
+        return [_watched(found) for found in workspace.served.announced()]
 
     def backends() -> list[Backend]:
         if workspace.settings.serving.endpoint_urls:
             return [b for engine in workspace.engines if isinstance(engine, PooledEngine) for b in engine.backends]
         return workspace.served.backends()
 
-    return ServerWatch(servers, backends)
+    return ServerWatch(servers, backends, killed=lambda: killed(workspace.settings.ingest.home))
+
+
+def killed(home: Path) -> list[ModelServer]:
+    """Servers that left their announcement behind: in order each takes its own away."""
+    found, there = [], set(running(home))
+    for path in sorted((home / FOLDER).glob("*.json")):
+        try:
+            server = Announced(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            continue
+        if server not in there:
+            found.append(_watched(server))
+    return found
+
+
+def _watched(found: Announced) -> ModelServer:
+    return ModelServer(found.url, found.key, found.release)

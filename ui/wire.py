@@ -320,7 +320,7 @@ class ServerFigures:
 
 @dataclass(frozen=True, slots=True)
 class ModelServer:
-    """A model server as the API saw it last; ``state`` is ok, left_alone or away."""
+    """A model server as the API saw it last; ``state`` is ok, left_alone, away or gone (it ended and was not stopped)."""
 
     url: str
     release: str

@@ -258,14 +258,16 @@ class ServerFigures(BaseModel):
 
 
 class ModelServerBody(BaseModel):
-    """A model server as it was seen last; ``left_alone``: it failed in a row and is asked by one question at a time.
+    """A model server as it was seen last.
 
-    asking: questions of this frontdesk that it works on; figures: null where it gives none.
+    state:   ``left_alone``: it failed in a row and is asked by one question at a time; ``gone``: it ended and was not stopped.
+    asking:  questions of this frontdesk that it works on.
+    figures: null where it gives none.
     """
 
     url: str
     release: str
-    state: Literal["ok", "left_alone", "away"]
+    state: Literal["ok", "left_alone", "away", "gone"]
     asking: int
     figures: ServerFigures | None
 

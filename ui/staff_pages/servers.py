@@ -13,6 +13,7 @@ _STATE = {
     "ok": ("green", "check_circle", "sys_ok"),
     "left_alone": ("orange", "warning", "srv_left_alone"),
     "away": ("red", "error", "sys_away"),
+    "gone": ("red", "error", "srv_gone"),
 }
 
 
@@ -36,6 +37,8 @@ def _server(t: Translate, number: int, server: ModelServer) -> None:
                 lines.append(f":gray[{t('srv_no_figures')}]")
             if server.state == "left_alone":
                 lines.append(t("srv_left_alone_lead"))
+            if server.state == "gone":
+                lines.append(t("srv_gone_lead"))
             st.markdown("  \n".join(lines))
             if server.figures is not None:
                 # Figures in one line that wraps: a table of seven columns would not fit a phone.

@@ -117,12 +117,13 @@ def test_what_parts_keep_of_themselves() -> None:
     metrics = Metrics()
     servers = [Seen("http://a", "support", State.OK, 2, None), Seen("http://b", "support", State.LEFT_ALONE, 0, None)]
     servers.append(Seen("http://c", "tuned", State.AWAY, 0, None))
+    servers.append(Seen("http://d", "tuned", State.GONE, 0, None))
     metrics.watch(ServerMetrics(lambda: [*servers, servers[0]]))
     metrics.watch(PackagedMetrics(lambda: (120, 6.0), lambda: 0.1))
     parts = [Component("database", Health.OK), Component("endpoint", Health.OFF), Component("index", Health.AWAY)]
     metrics.watch(PartMetrics(lambda: [*parts, Component("packaged", Health.DEGRADED)]))
     assert said(metrics, "frontdesk_model_server_well") == {
-        "support,http://a": 1, "support,http://b": 1, "tuned,http://c": 0,
+        "support,http://a": 1, "support,http://b": 1, "tuned,http://c": 0, "tuned,http://d": 0,
     }  # fmt: skip
     assert said(metrics, "frontdesk_model_server_left_alone")["support,http://b"] == 1
     assert said(metrics, "frontdesk_model_server_asking")["support,http://a"] == 2

