@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from app.workspace import Workspace
-from serving.announcements import FOLDER, Announced, running
+from serving.announcements import Announced, left_behind
 from serving.pool import Backend, PooledEngine
 from serving.server_watch import ModelServer, ServerWatch, servers_at
 
@@ -26,20 +23,10 @@ def watch_of(workspace: Workspace) -> ServerWatch:
             return [b for engine in workspace.engines if isinstance(engine, PooledEngine) for b in engine.backends]
         return workspace.served.backends()
 
-    return ServerWatch(servers, backends, killed=lambda: killed(workspace.settings.ingest.home))
+    def killed() -> list[ModelServer]:
+        return [_watched(found) for found in left_behind(workspace.settings.ingest.home)]
 
-
-def killed(home: Path) -> list[ModelServer]:
-    """Servers that left their announcement behind: in order each takes its own away."""
-    found, there = [], set(running(home))
-    for path in sorted((home / FOLDER).glob("*.json")):
-        try:
-            server = Announced(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            continue
-        if server not in there:
-            found.append(_watched(server))
-    return found
+    return ServerWatch(servers, backends, killed=killed)
 
 
 def _watched(found: Announced) -> ModelServer:

@@ -62,15 +62,22 @@ def announced(home: Path, server: Announced) -> Iterator[None]:
 
 
 def running(home: Path) -> list[Announced]:
-    """Servers whose process is there; a killed one leaves its file behind, which is ignored."""
-    found = []
+    """Servers whose process is there."""
+    return [server for server, there in _left(home) if there]
+
+
+def left_behind(home: Path) -> list[Announced]:
+    """Servers that ended without taking their announcement away: killed ones."""
+    return [server for server, there in _left(home) if not there]
+
+
+def _left(home: Path) -> Iterator[tuple[Announced, bool]]:
     for path in sorted((home / FOLDER).glob("*.json")):
         try:
-            if _held(path):
-                found.append(Announced(**json.loads(path.read_text(encoding="utf-8"))))
+            there = _held(path)
+            yield Announced(**json.loads(path.read_text(encoding="utf-8"))), there
         except (OSError, ValueError, TypeError):
             continue
-    return found
 
 
 def _held(path: Path) -> bool:
