@@ -1,9 +1,12 @@
 """`frontdesk plan` held against a load: what one server can do is measured first, then it is asked as often as was predicted for.
 
-    python benchmarks/capacity.py DATASET [--release support] [--busy 0.5 0.75] [--seconds 120] [--json FILE]
+    python benchmarks/capacity.py DATASET [--release support] [--busy 0.5 0.75] [--seconds 120] [--at-once 256]
+        [--json FILE] [--load-json FILE]
 
-Reading is measured with answers of one token, writing with answers whose prompt the prefix cache has; --json keeps both for
-`frontdesk plan --measured FILE`. Then questions come at random (a Poisson process), at so many a second that the simulation says
+Reading is measured with answers of one token, writing with answers whose prompt the prefix cache has, at as many at once as the server writes at most
+(max_num_seqs, up to --at-once). --json keeps both for `frontdesk plan --measured FILE`, with the cache that the server has and with its cards or cores;
+--load-json keeps the lengths of prompts and answers for `frontdesk plan --load FILE`. One copy of the model is measured, however many cards there are.
+Then questions come at random (a Poisson process), at so many a second that the simulation says
 the server is so busy, and seconds to the whole answer are set beside the simulated ones. Prompts are those of the dataset's questions with three
 passages that retrieval finds; the lengths that the simulation draws from are theirs.
 """
@@ -30,12 +33,14 @@ from tuned_sets import neighbours
 from app.answer_evaluation import released
 from app.workspace import Settings
 from ingest.errors import SettingsError
-from serving.capacity import Lengths, Load, Measured, Speed, quantile, simulate
+from serving.capacity import quantile, simulate
+from serving.capacity_inputs import Lengths, Load, Measured, Speed
+from serving.machine import Machine, this_machine
 from serving.packaged import PackagedModel
 from serving.prompts import Message
 from serving.vllm import find_python
+from serving.vllm_plan import GPU_AT_ONCE, ModelShape, ServeSettings, kv_gib, shape_of
 
-AT_ONCE = (1, 2, 4, 8, 16, 32)
 HEAD = (
     "| questions a second | busy, simulated | measured: p50 s | p95 s | first token p95 s | simulated: p50 s | p95 s | first token p95 s | p95 apart |\n"
     "|---|---|---|---|---|---|---|---|---|"
@@ -84,12 +89,50 @@ async def load(asked: Asked, prompts: Sequence[list[Message]], a_second: float, 
 
 
 def busiest(measured: Measured, described: Load, busy: float) -> float:
-    """Questions a second at which the simulated server is so busy."""
-    low, high = 0.0, 100.0
-    for _ in range(20):
+    """Questions a second at which the simulated server is so busy (0 to 1, both exclusive)."""
+
+    def reached(a_second: float) -> bool:
+        return simulate(measured, described, a_second).busy >= busy
+
+    low, high = 0.0, 1.0
+    while not reached(high):
+        low, high = high, high * 2
+    while high - low > high / 500:
         middle = (low + high) / 2
-        low, high = (middle, high) if simulate(measured, described, middle).busy < busy else (low, middle)
+        low, high = (low, middle) if reached(middle) else (middle, high)
     return low
+
+
+def counts(most: int) -> list[int]:
+    """How many answers are written at once: 1, 2, 4 and so on, and the most."""
+    return sorted({*(2**n for n in range(most.bit_length())), most})
+
+
+def replica(
+    label: str,
+    settings: ServeSettings,
+    shape: ModelShape,
+    machine: Machine,
+    read: float,
+    written: Sequence[tuple[int, float]],
+) -> Measured:
+    """What was measured of one copy of a model, as `frontdesk plan` reads it.
+
+    read:    tokens of prompts a second.
+    written: answers at once, and the tokens a second that they had together.
+    """
+    units, unit = (settings.cards, "card") if machine.gpus else (machine.cores, "core")
+    what = f"{units} x {machine.gpus[0].name}" if machine.gpus else f"{units} cores"
+    return Measured(
+        name=f"vLLM, {label}, {what}",
+        written=tuple(Speed(at_once=n, tokens_a_second=round(speed, 1)) for n, speed in written),
+        read=round(read, 1),
+        at_once=settings.max_num_seqs,
+        kv_bytes=shape.kv_bytes(settings.dtype),
+        kv_gib=round(kv_gib(settings, shape, machine), 2),
+        unit=unit,
+        units=units,
+    )
 
 
 def main() -> int:
@@ -99,8 +142,17 @@ def main() -> int:
     parser.add_argument("--release", default="support")
     parser.add_argument("--busy", nargs="+", type=float, default=[0.5, 0.75])
     parser.add_argument("--seconds", type=float, default=120.0, help="of each load")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=GPU_AT_ONCE,
+        help="most answers that are written at once, at most what the server writes",
+    )
     parser.add_argument("--json", type=Path, help="where to write what `frontdesk plan --measured` reads")
+    parser.add_argument("--load-json", type=Path, help="where to write lengths, for `frontdesk plan --load`")
     arguments = parser.parse_args()
+    if arguments.at_once < 1 or not all(0 < busy < 1 for busy in arguments.busy):
+        parser.error("--at-once is at least 1, --busy are shares between 0 and 1")
     settings = Settings.load()
     try:
         find_python(settings.serving.vllm_python)
@@ -113,24 +165,19 @@ def main() -> int:
     prompts = rendered(asked, packaged.count_tokens, ordered=False)
     # A message's tokens, and those that the chat template puts around it.
     tokens = [sum(packaged.count_tokens(m.content) + 5 for m in prompt) for prompt in prompts]
-    cores = os.cpu_count() or 1
+    machine = this_machine()
     print(
-        f"{len(prompts)} prompts of {statistics.mean(tokens):.0f} tokens; load {os.getloadavg()[0]:.1f} on {cores} cores"
+        f"{len(prompts)} prompts of {statistics.mean(tokens):.0f} tokens; load {os.getloadavg()[0]:.1f} on {machine.cores} cores"
     )
     with (
         tempfile.TemporaryDirectory() as temporary,
-        server(release, settings, Path(temporary), [], attached=False, first=prompts[0]) as running,
+        server(release, settings, Path(temporary), ["data_parallel=1"], attached=False, first=prompts[0]) as running,
     ):
         target = Asked(running.url, running.key, release.label)
+        most = min(running.settings.max_num_seqs, arguments.at_once)
         read = asyncio.run(reading(target, prompts[:12], tokens[:12]))
-        written = [(n, asyncio.run(writing(target, prompts[0], n))) for n in AT_ONCE]
-        measured = Measured(
-            name=f"vLLM, {release.label}, {cores} cores",
-            written=tuple(Speed(at_once=n, tokens_a_second=round(speed, 1)) for n, speed in written),
-            read=round(read, 1),
-            unit="core",
-            units=cores,
-        )
+        written = [(n, asyncio.run(writing(target, prompts[0], n))) for n in counts(most)]
+        measured = replica(release.label, running.settings, shape_of(running.weights), machine, read, written)
         print(
             f"reads {read:.0f} tokens a second; writes {', '.join(f'{s:.0f} ({n} at once)' for n, s in written)}",
             flush=True,
@@ -145,6 +192,9 @@ def main() -> int:
             prompt=Lengths(mean=statistics.mean(tokens), spread=statistics.pstdev(tokens)),
             answer=Lengths(mean=statistics.mean(lengths), spread=statistics.pstdev(lengths)),
         )
+        if arguments.load_json:
+            lengths_only = described.model_dump(mode="json", include={"prompt", "answer"})
+            arguments.load_json.write_text(json.dumps(lengths_only, indent=1))
         print(f"answers of {described.answer.mean:.0f} tokens (at most {TOKENS})\n{HEAD}", flush=True)
         for busy in arguments.busy:
             a_second = busiest(measured, described, busy)

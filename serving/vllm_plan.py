@@ -191,6 +191,19 @@ def _on_a_cpu(
     }
 
 
+def kv_gib(settings: ServeSettings, shape: ModelShape, machine: Machine) -> float:
+    """GiB of cache that one copy of a model has: what it is told on a CPU, what its cards leave beside the weights on GPUs.
+
+    On GPUs it is a little less in truth: vLLM puts aside what computing takes.
+    """
+    if not machine.gpus:
+        return settings.kv_cache_gib
+    # On disk they are in 16 bits, or fewer.
+    weights = shape.weights * _BYTES.get(settings.dtype, 2) / 2 / GIB
+    cards = settings.tensor_parallel * settings.pipeline_parallel
+    return max(0.0, cards * min(card.memory for card in machine.gpus) * settings.gpu_memory - weights)
+
+
 def overridden(plan: Plan, said: Sequence[str]) -> Plan:
     """A plan with settings of one's own, each ``name=value``.
 

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.errors import SettingsError
 from serving.machine import GIB, Gpu, Machine, read_gpus
-from serving.vllm_plan import ModelShape, Plan, arguments, choose, environment, overridden, shape_of, shown
+from serving.vllm_plan import ModelShape, Plan, arguments, choose, environment, kv_gib, overridden, shape_of, shown
 
 TINY = ModelShape(30, 3, 64, 8192, 269 << 20)
 LARGE = ModelShape(32, 8, 128, 131072, 15 * GIB)
@@ -62,6 +62,15 @@ def test_cards_are_shared_out_between_layers_and_copies() -> None:
     assert (many.tensor_parallel, many.data_parallel, many.cards) == (1, 8, 8)
     with pytest.raises(SettingsError, match="do not fit 1 x Tesla T4"):
         chosen(cards(T4), LARGE)
+
+
+def test_the_cache_of_a_copy_is_what_it_is_told_or_what_its_cards_leave() -> None:
+    assert TINY.kv_bytes("bfloat16") == 23_040
+    assert kv_gib(chosen().settings, TINY, LAPTOP) == 3.0
+    eight = cards(*[H200] * 8)
+    assert kv_gib(chosen(eight, LARGE).settings, LARGE, eight) == pytest.approx(140 * 0.9 - 15)
+    four = cards(T4, T4, T4, T4)
+    assert kv_gib(chosen(four, LARGE).settings, LARGE, four) == pytest.approx(2 * 15 * 0.9 - 15)
 
 
 def test_every_setting_can_be_changed_and_says_so() -> None:
