@@ -132,8 +132,10 @@ class PooledEngine(ChatEngine):
                 # It is well, and has enough to do.
                 last = exc
             except (EngineAway, EngineRefused, UnknownModel) as exc:
-                # While servers are changed one after the other, one of them may have the new key or model already.
-                backend.failed(self._clock(), exc)
+                # While servers are changed one after the other, one of them may have the new key or model already. One alone may be an
+                # address that stands for several: it says so at once, and to ask it again costs nobody time.
+                if isinstance(exc, EngineAway) or len(self.backends) > 1:
+                    backend.failed(self._clock(), exc)
                 last = exc
                 if begun:
                     raise

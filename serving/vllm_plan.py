@@ -186,7 +186,7 @@ def _on_a_cpu(
         "dtype": f"this processor {'computes bfloat16' if machine.bfloat16 else 'has no bfloat16 of its own'}",
         "kv_cache_gib": f"{at_once} answers of {length} tokens at {shape.kv_bytes(dtype):,} bytes a token; {machine.free:.1f} GiB are free",
         "max_num_seqs": "more wait",
-        "adapter": "merged: attached ones cost 4 to 5 times the speed on a CPU" if adapter else "it has none",
+        "adapter": "merged: attached ones are ten times as slow on a CPU" if adapter else "it has none",
         "eager": "compiling takes minutes here and gains a tenth (docs/experiments.md)",
     }
 

@@ -186,11 +186,22 @@ def test_one_that_answers_nobody_is_left_alone_though_it_is_the_least_busy(troub
 
 
 def test_one_alone_is_left_alone_as_well_and_says_why() -> None:
-    alone = pool(Scripted(EngineRefused("the endpoint refused the key")))
+    alone = pool(Scripted(EngineTimeout("nothing came within 30 s")))
     for _ in range(FAILURES + 2):
-        with pytest.raises(EngineRefused, match="the endpoint refused the key"):
+        with pytest.raises(EngineTimeout, match="nothing came within 30 s"):
             asyncio.run(answer(alone))
     assert alone.backends[0].engine.asked == FAILURES  # type: ignore[attr-defined]  # a scripted one
+
+
+@pytest.mark.parametrize("trouble", [EngineRefused("key"), UnknownModel("not here")])
+def test_an_address_that_may_stand_for_several_is_asked_again_when_one_of_them_is_not_changed_yet(
+    trouble: EngineError,
+) -> None:
+    alone = pool(Scripted(*[trouble] * (FAILURES + 2), "Nine."))
+    for _ in range(FAILURES + 2):
+        with pytest.raises(type(trouble)):
+            asyncio.run(answer(alone))
+    assert asyncio.run(answer(alone)) == "Nine."
 
 
 def test_streams_that_end_beside_a_trial_do_not_begin_another() -> None:

@@ -285,7 +285,7 @@ def test_a_question_with_its_passage_and_without_are_two_pairs(shelf: Shelf) -> 
     shelf.put("a.md", "One")
     shelf.make()
     (one,) = shelf.pairs.page(shelf.base).found
-    without = replace(one, id="e" * 32, answer="", evidence="", kind=PairKind.UNANSWERABLE, style=Style.WITHHELD)
+    without = replace(one, id="f" * 32, answer="", evidence="", kind=PairKind.UNANSWERABLE, style=Style.WITHHELD)
     Pairs(shelf.engine).add(shelf.base.id, [without], 0)
     rows = list(shelf.pairs.export(shelf.base, Format.ALPACA))
     assert [row["output"] for row in rows] == ["One.", REFUSAL]
