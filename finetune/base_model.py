@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune.errors import TrainingError
 from finetune.recipe import Recipe
+from ingest.hub import only_here
 from serving.loading import choose_dtype
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ def load_base(name: str, packaged: Path, dtype: str, *, four_bits: bool = False)
     source = str(packaged) if name == "packaged" else name
     chosen = _dtype(dtype)
     small = {"quantization_config": _in_four_bits(chosen)} if four_bits else {}
+    options = {"trust_remote_code": False, "local_files_only": only_here(source)}
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=chosen, attn_implementation="sdpa", use_safetensors=True, trust_remote_code=False, **small
+            source, dtype=chosen, attn_implementation="sdpa", use_safetensors=True, **options, **small
         )
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError) as exc:
         raise TrainingError(
             f"base model {name!r} cannot be loaded ({str(exc).splitlines()[0]}): name a folder with safetensors, or set "

@@ -26,6 +26,7 @@ from finetune.retriever_data import Asked, Row, Text, batches
 from finetune.retriever_recipe import RetrieverRecipe
 from finetune.sft import RUN, peak_mib
 from ingest.embed import write_languages
+from ingest.hub import only_here
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers")
 WEIGHTS = "*.safetensors"
@@ -76,7 +77,7 @@ def load_base(name: str) -> Any:
     # Bars of weights that are read and written would end up between the lines of the command.
     transformers_logging.disable_progress_bar()
     try:
-        return SentenceTransformer(name)
+        return SentenceTransformer(name, local_files_only=only_here(name))
     # Loaders raise whatever the hub client, torch or the file system raises.
     except Exception as exc:
         raise TrainingError(f"base: {name!r} cannot be loaded ({type(exc).__name__}: {exc})") from exc

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.errors import SettingsError
+from ingest.hub import only_here
 from ingest.settings import IngestSettings
 from ingest.tokens import CountsTokens, TokenCounter
 
@@ -185,6 +186,7 @@ def _load(name: str, *, half: bool) -> Any:
             source,
             device=None if name != "packaged" else _device(),
             model_kwargs={"dtype": torch.bfloat16} if half else None,
+            local_files_only=only_here(source),
         )
     # Loaders raise whatever the hub client, torch or the file system raises; to the user all mean the same.
     except Exception as exc:

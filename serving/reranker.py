@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import SettingsError
+from ingest.hub import only_here
 from serving.verifier import OnnxVerifier, PairScorer
 
 # Pairs of one pass: candidates are few, so that there is mostly one.
@@ -63,7 +64,7 @@ def _load(name: str) -> Any:
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
-        model = CrossEncoder(name)
+        model = CrossEncoder(name, local_files_only=only_here(name))
     # Loaders raise whatever the hub client, torch or the file system raises; to the user all mean the same.
     except Exception as exc:
         raise SettingsError(
