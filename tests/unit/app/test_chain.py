@@ -14,8 +14,11 @@ from app.rag.answer import Answer, AnswerEvent, Ask, Done, Outcome, Retracted, S
 from app.rag.chain import AnswerChain
 from app.rag.refusals import closest, refusal
 from ingest.errors import SettingsError
+from ingest.schema import PUBLIC
 from serving.engines import ChatEngine
 from serving.errors import EngineAway, EngineBroke, EngineError, EngineRefused
+from serving.front_requests import TENANT
+from serving.pool import Backend, PooledEngine
 from serving.prompts import Message
 from tests.fakes import ScriptedChatModel
 from tests.unit.app.rigging import KB, TEXTS, desk, engine, version_of
@@ -242,3 +245,12 @@ def test_falls_are_logged_as_warnings_and_unfit_engines_are_not(caplog: pytest.L
         ("WARNING", "endpoint"),
         ("INFO", "packaged"),
     ]
+
+
+def test_a_front_of_ours_is_told_whose_question_it_is_through_the_pool() -> None:
+    model = ScriptedChatModel(pieces=[TRUE])
+    inner = ChatEngine("endpoint", "support", model, ("*",), 800, 5.0, lambda text: len(text) // 4, tuned=True)
+    pool = PooledEngine([Backend("http://127.0.0.1:8001", inner)])
+    assert ask(desk().chain(pool)).answer == TRUE
+    assert model.headers == [inner.tells_of(PUBLIC.tenant)]
+    assert model.headers[0][TENANT]
