@@ -111,7 +111,9 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_server_of_this_machine(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert ask(shop).answer == TRUE
+    answer = ask(shop)
+    # The quote of the next rung would be the same words.
+    assert (answer.answer, answer.engine, answer.fallen) == (TRUE, "endpoint", ())
 
 
 def test_a_healthy_endpoint_answers_in_chinese(shop: Shop, server: EndpointServer) -> None:
